@@ -1,0 +1,1 @@
+//! What happens next: decides commands, applies facts, derives orders. Pure.

@@ -1,0 +1,1 @@
+//! GitHub's language: git over http, artifacts.

@@ -1,0 +1,1 @@
+//! A closed-loop load generator for a fixed scenario, its measurements and its verdict.

@@ -1,0 +1,1 @@
+//! OCI's language: content-addressed image layouts and the releases made of them.

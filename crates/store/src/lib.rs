@@ -1,0 +1,1 @@
+//! The log of facts and the blobs, durable before acknowledged: memory or SQLite.

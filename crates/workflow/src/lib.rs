@@ -1,0 +1,1 @@
+//! GitHub Actions workflow files and expressions in, a plan or exact diagnostics out.
