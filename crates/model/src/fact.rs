@@ -1,0 +1,760 @@
+//! What has happened. Facts are persisted for ever: a variant or field may be added with a default,
+//! never renamed or given another meaning.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{
+    AttemptId, CallKey, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place,
+    PushId, ReleaseDigest, RunId, Sha, StreamId,
+};
+use crate::people::{Person, Role};
+use crate::plan::PlanSummary;
+use crate::policy::Policy;
+use crate::text::UserText;
+
+/// One fact. `kind` and `payload` of the envelope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "payload", rename_all = "kebab-case")]
+pub enum Fact {
+    // The platform's own stream.
+    /// Somebody got a name here.
+    PersonAdded {
+        /// Who.
+        person: Person,
+    },
+    /// A person's role changed.
+    RoleChanged {
+        /// Who.
+        person: String,
+        /// The new role.
+        role: Role,
+    },
+    /// A personal token was issued. Only its digest is known.
+    TokenIssued {
+        /// Whose.
+        person: String,
+        /// sha256 of the token, in hexadecimal.
+        digest: String,
+        /// What it is for.
+        label: String,
+    },
+    /// A personal token was revoked.
+    TokenRevoked {
+        /// sha256 of the token, in hexadecimal.
+        digest: String,
+    },
+    /// A project exists, with a stream of its own.
+    ProjectCreated {
+        /// Its stream, which is also its name.
+        project: StreamId,
+        /// The embedded reference project: only there may waits be shortened and people act by
+        /// themselves.
+        embedded: bool,
+        /// Declared waits and load tests are divided by this.
+        time_scale: u32,
+        /// The branch whose `qnt9.toml` is in force.
+        default_branch: String,
+    },
+
+    // A project's stream: source.
+    /// A push was taken in and is being written to the repository.
+    PushOffered {
+        /// Who pushed.
+        by: String,
+        /// The refs it wants to move.
+        updates: Vec<RefUpdate>,
+    },
+    /// The push is done: these of its refs have moved.
+    PushSettled {
+        /// Which push.
+        push: PushId,
+        /// The refs that did move.
+        moved: Vec<RefUpdate>,
+    },
+    /// Commits became known.
+    CommitsSeen {
+        /// In any order; their parents may be among them.
+        commits: Vec<Commit>,
+    },
+    /// The rules of `qnt9.toml` on the default branch are in force from here on.
+    PolicyAdopted {
+        /// The commit they are from.
+        commit: Sha,
+        /// The rules.
+        policy: Policy,
+    },
+    /// `qnt9.toml` on the default branch cannot be read; the rules before it stay in force.
+    PolicyRefused {
+        /// The commit.
+        commit: Sha,
+        /// The error, with line and column.
+        message: UserText,
+    },
+    /// A workflow file of a pushed commit cannot be read, so it did not run.
+    WorkflowRefused {
+        /// The commit.
+        commit: Sha,
+        /// The file.
+        path: String,
+        /// The errors, with line and column.
+        message: UserText,
+    },
+
+    // Runs and jobs.
+    /// A run of a workflow was created; its id is this fact's sequence number.
+    RunCreated {
+        /// The workflow's file.
+        path: String,
+        /// Its name.
+        name: String,
+        /// The run's own title: `run-name`, or the commit's message.
+        title: UserText,
+        /// The number among the runs of this workflow, from 1.
+        number: u64,
+        /// What started it.
+        cause: Cause,
+        /// The full ref, `refs/heads/main`.
+        reference: String,
+        /// The commit.
+        commit: Sha,
+        /// The event's payload as JSON text, `github.event`.
+        event: UserText,
+        /// The inputs of a dispatch, by name, JSON values as text.
+        inputs: Vec<(String, UserText)>,
+        /// The parsed workflow, as this version of qnt9 understood it.
+        workflow: Value,
+        /// The concurrency group, lower case, and whether a newcomer cancels a running one.
+        concurrency: Option<Concurrency>,
+    },
+    /// The run left the queue of its concurrency group.
+    RunStarted {
+        /// Which run.
+        run: RunId,
+    },
+    /// A newer run took this pending one's place.
+    RunSuperseded {
+        /// Which run.
+        run: RunId,
+        /// The newer one.
+        by: RunId,
+        /// What they have in common: a concurrency group or an environment.
+        over: String,
+    },
+    /// Somebody asked that the run be cancelled.
+    RunCancelRequested {
+        /// Which run.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
+    /// All jobs of the run have ended.
+    RunFinished {
+        /// Which run.
+        run: RunId,
+        /// The run's result.
+        result: Outcome,
+    },
+    /// A job's `if` and matrix were evaluated: these legs will run.
+    JobPlanned {
+        /// The run.
+        run: RunId,
+        /// The job's key in the file.
+        key: String,
+        /// One leg for a job without a matrix.
+        legs: Vec<Leg>,
+        /// How its `if` came out, for `qnt9 why`.
+        condition: UserText,
+    },
+    /// A job will not run.
+    JobSkipped {
+        /// The run.
+        run: RunId,
+        /// The job's key in the file.
+        key: String,
+        /// How its `if` came out, or which of its needs did not succeed.
+        reason: UserText,
+    },
+    /// A job could not be planned (an expression failed, a limit was passed): it failed.
+    JobImpossible {
+        /// The run.
+        run: RunId,
+        /// The job's key in the file.
+        key: String,
+        /// What is wrong.
+        reason: UserText,
+    },
+    /// A person approved a waiting job for exactly these subjects.
+    ApprovalGiven {
+        /// The run.
+        run: RunId,
+        /// The environment.
+        environment: EnvironmentName,
+        /// Who.
+        person: String,
+        /// Release and plan the approval is for.
+        subjects: Subjects,
+        /// What they wrote.
+        comment: Option<UserText>,
+    },
+    /// A person rejected a waiting job.
+    ApprovalRejected {
+        /// The run.
+        run: RunId,
+        /// The environment.
+        environment: EnvironmentName,
+        /// Who.
+        person: String,
+        /// What they wrote.
+        comment: Option<UserText>,
+    },
+    /// All gates of the job's environment held; the job holds the environment from here on.
+    GatesOpened {
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: JobKey,
+        /// The environment.
+        environment: EnvironmentName,
+        /// What it will deploy.
+        subjects: Subjects,
+        /// The proof, line by line.
+        proof: Vec<String>,
+    },
+    /// The job's gates can no longer open (rejected, expired, forbidden): it failed.
+    GatesClosed {
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: JobKey,
+        /// Why.
+        reason: String,
+    },
+    /// A waiting job was overtaken by the same job of a newer run.
+    JobSuperseded {
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: JobKey,
+        /// The newer run.
+        by: RunId,
+    },
+    /// The attempt was handed to a runner. Appended before the runner is told.
+    JobStarted {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Which runner.
+        runner: String,
+    },
+    /// A step of the attempt ended.
+    StepFinished {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// The step, from 0.
+        step: u32,
+        /// Its name as shown.
+        name: String,
+        /// Before `continue-on-error`.
+        outcome: Outcome,
+        /// After `continue-on-error`.
+        conclusion: Outcome,
+        /// When it began.
+        started: Millis,
+        /// When it ended.
+        finished: Millis,
+        /// Whether it was a `run:` step, whose time is the user's.
+        user: bool,
+        /// Parts of that time that were qnt9's or terraform's own.
+        own: Vec<Span>,
+    },
+    /// A stretch of the attempt's log was sealed into a blob.
+    LogSealed {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// The first line's number, from 1.
+        first_line: u64,
+        /// How many lines.
+        lines: u64,
+        /// The blob.
+        blob: String,
+    },
+    /// The attempt ended.
+    JobFinished {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Its result.
+        result: Outcome,
+        /// Its outputs.
+        outputs: Vec<(String, UserText)>,
+        /// What went wrong, where the steps do not say.
+        reason: Option<UserText>,
+    },
+    /// The runner of the attempt is gone. Without an environment the job is tried again; with one a
+    /// person decides.
+    JobLost {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// What is known.
+        reason: String,
+        /// Whether it is tried again by itself.
+        retry: bool,
+    },
+    /// A person decided that a lost attempt is tried again.
+    JobRerun {
+        /// The lost attempt.
+        attempt: AttemptId,
+    },
+    /// A step kept an artifact.
+    ArtifactKept {
+        /// Whose.
+        attempt: AttemptId,
+        /// Its name.
+        name: String,
+        /// The blob.
+        blob: String,
+        /// Its size.
+        bytes: u64,
+        /// When it may be deleted.
+        expires: Millis,
+    },
+    /// A step declared a wait.
+    WaitDeclared {
+        /// Which call.
+        call: CallKey,
+        /// Until when, already shortened by the time scale.
+        until: Millis,
+        /// What for.
+        reason: UserText,
+    },
+    /// A step's load test ran, so that its time is not counted as qnt9's own.
+    LoadDriven {
+        /// Which call.
+        call: CallKey,
+        /// When the load began.
+        started: Millis,
+        /// When it ended.
+        finished: Millis,
+    },
+
+    // Releases and evidence.
+    /// A release was built.
+    ReleaseBuilt {
+        /// Which call built it.
+        call: Option<CallKey>,
+        /// Its digest.
+        release: ReleaseDigest,
+        /// The service.
+        service: String,
+        /// The commit.
+        commit: Sha,
+        /// Digests of what it is made of beside the image, by name.
+        configuration: Vec<(String, String)>,
+        /// Bytes of its layers.
+        bytes: u64,
+    },
+    /// Something was proved, or failed to be.
+    EvidenceRecorded {
+        /// Which call recorded it.
+        call: Option<CallKey>,
+        /// What kind: `tests`, `load-test`.
+        kind: String,
+        /// The environment it was proved in.
+        environment: Option<EnvironmentName>,
+        /// The commit it is about.
+        commit: Sha,
+        /// The release it is about.
+        release: Option<ReleaseDigest>,
+        /// Whether it passed.
+        passed: bool,
+        /// The figures in one line.
+        summary: String,
+        /// The time scale it was made under; 1 is the real thing.
+        time_scale: u32,
+    },
+
+    // Terraform.
+    /// A workspace's state was locked.
+    StateLocked {
+        /// The workspace.
+        workspace: String,
+        /// The lock's id, chosen by terraform.
+        lock: String,
+        /// terraform's lock info as JSON.
+        info: UserText,
+    },
+    /// The lock was released.
+    StateUnlocked {
+        /// The workspace.
+        workspace: String,
+        /// The lock's id.
+        lock: String,
+        /// Whether somebody else than its holder did it.
+        forced: bool,
+    },
+    /// A new version of the state was written.
+    StateWritten {
+        /// The workspace.
+        workspace: String,
+        /// terraform's serial.
+        serial: u64,
+        /// terraform's lineage.
+        lineage: String,
+        /// md5 of the state, in hexadecimal.
+        md5: String,
+        /// The sealed blob.
+        blob: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The state was deleted by terraform.
+    StateDeleted {
+        /// The workspace.
+        workspace: String,
+    },
+    /// A plan was recorded for an environment.
+    PlanRecorded {
+        /// Which call recorded it.
+        call: CallKey,
+        /// The environment.
+        environment: EnvironmentName,
+        /// The hash that approvals name.
+        hash: String,
+        /// The plan in numbers and lines.
+        summary: PlanSummary,
+    },
+
+    // Deployments.
+    /// An environment's address for a service was chosen.
+    AddressAssigned {
+        /// Which place.
+        place: Place,
+        /// `127.0.0.1:9012`.
+        address: String,
+    },
+    /// A deployment was requested; its id is this fact's sequence number.
+    DeploymentRequested {
+        /// Which call asked for it, if a step did.
+        call: Option<CallKey>,
+        /// Where.
+        place: Place,
+        /// What.
+        release: ReleaseDigest,
+        /// Forward, or back to an earlier release.
+        direction: Direction,
+        /// How many replicas.
+        replicas: u32,
+        /// Percent of traffic at each step, the last 100.
+        steps: Vec<u32>,
+        /// Least time at a step, already shortened by the time scale.
+        step_for_ms: i64,
+        /// Requests needed to judge a step.
+        min_requests: u64,
+        /// How long its replicas may take to become healthy.
+        health_timeout_ms: i64,
+        /// Variables of the service's environment.
+        settings: Vec<(String, UserText)>,
+    },
+    /// A replica answers its health check.
+    ReplicaReady {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The replica, from 0.
+        replica: u32,
+        /// Where it listens.
+        address: String,
+    },
+    /// A replica that was ready is gone.
+    ReplicaLost {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The replica, from 0.
+        replica: u32,
+        /// What is known.
+        reason: String,
+    },
+    /// A replica did not become healthy.
+    ReplicaFailed {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The replica, from 0.
+        replica: u32,
+        /// What was asked, expected and got, and the last lines of its log.
+        report: UserText,
+    },
+    /// The deployment's share of its place's traffic is to be this.
+    WeightChanged {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Percent.
+        percent: u32,
+    },
+    /// The gateway carries the traffic as wanted since that generation.
+    TrafficApplied {
+        /// Which place.
+        place: Place,
+        /// The place's generation.
+        generation: u64,
+    },
+    /// A window of traffic was counted and judged.
+    WindowJudged {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The gateway's window number.
+        window: u64,
+        /// Percent during it.
+        percent: u32,
+        /// The new release's requests in it.
+        new: Counts,
+        /// The old release's requests in it.
+        old: Counts,
+        /// What the judge said, over all windows of this step.
+        verdict: Verdict,
+        /// In words, with figures.
+        reason: String,
+    },
+    /// The deployment is over.
+    DeploymentFinished {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// How.
+        outcome: DeploymentOutcome,
+    },
+    /// The gateway sends nothing more to the deployment's replicas and none of its requests is in
+    /// flight: they may stop.
+    ArmDrained {
+        /// The deployment whose replicas are free.
+        deployment: DeploymentId,
+    },
+
+    // Notifications and secrets.
+    /// A notification was posted; its id is this fact's sequence number.
+    NotificationPosted {
+        /// Which call posted it, if a step did.
+        call: Option<CallKey>,
+        /// Its title.
+        title: UserText,
+        /// Its text.
+        text: UserText,
+        /// Where to send it; without one it is only kept and shown.
+        webhook: Option<UserText>,
+    },
+    /// A notification was delivered.
+    NotificationDelivered {
+        /// Which.
+        notification: NotificationId,
+    },
+    /// A try at delivering a notification failed.
+    NotificationFailed {
+        /// Which.
+        notification: NotificationId,
+        /// What happened.
+        reason: String,
+    },
+    /// A secret was set.
+    SecretSet {
+        /// Its name.
+        name: String,
+        /// The environment it is for; without one, every job of the project.
+        environment: Option<EnvironmentName>,
+        /// Its value, which leaves the store only for a job whose gates opened.
+        value: UserText,
+    },
+    /// A secret was removed.
+    SecretRemoved {
+        /// Its name.
+        name: String,
+        /// The environment it was for.
+        environment: Option<EnvironmentName>,
+    },
+}
+
+/// A ref's move. `None` is "does not exist".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefUpdate {
+    /// The full ref.
+    pub reference: String,
+    /// Before.
+    pub old: Option<Sha>,
+    /// After.
+    pub new: Option<Sha>,
+}
+
+/// A commit, as far as rules need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its object name.
+    pub sha: Sha,
+    /// Its parents.
+    pub parents: Vec<Sha>,
+    /// Its author's name.
+    pub author: String,
+    /// Its author's address.
+    pub email: String,
+    /// The first line of its message.
+    pub title: UserText,
+}
+
+/// What started a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// A push by this person.
+    Push {
+        /// Who.
+        by: String,
+    },
+    /// A dispatch by this person.
+    Dispatch {
+        /// Who.
+        by: String,
+    },
+    /// A new run of an earlier one, asked by this person.
+    Rerun {
+        /// Who.
+        by: String,
+        /// Which run.
+        of: RunId,
+    },
+}
+
+impl Cause {
+    /// Who.
+    #[must_use]
+    pub fn by(&self) -> &str {
+        match self {
+            Self::Push { by } | Self::Dispatch { by } | Self::Rerun { by, .. } => by,
+        }
+    }
+}
+
+/// A run's concurrency group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Concurrency {
+    /// Compared in lower case, as GitHub does.
+    pub group: String,
+    /// Whether a newcomer cancels the running one too.
+    pub cancel_in_progress: bool,
+}
+
+/// A result of a step, a job or a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It did what it should.
+    Success,
+    /// It was not run.
+    Skipped,
+    /// It was stopped.
+    Cancelled,
+    /// It failed.
+    Failure,
+}
+
+impl Outcome {
+    /// GitHub's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// One leg of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leg {
+    /// The leg's own key, unique in the run.
+    pub job: JobKey,
+    /// Its name as shown: `test (stable)`.
+    pub name: String,
+    /// Its place among the legs, from 0.
+    pub index: u32,
+    /// The `matrix` context as JSON text.
+    pub matrix: UserText,
+    /// The environment whose gates it must pass.
+    pub environment: Option<EnvironmentName>,
+    /// Whether its failure leaves the run green.
+    pub continue_on_error: bool,
+    /// How long it may run.
+    pub timeout_ms: i64,
+}
+
+/// What an approval or an opened gate is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subjects {
+    /// The release of the run's commit, once there is one.
+    pub release: Option<ReleaseDigest>,
+    /// The hash of the run's plan for the environment, once there is one.
+    pub plan: Option<String>,
+}
+
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// From.
+    pub started: Millis,
+    /// To.
+    pub finished: Millis,
+}
+
+/// Forward or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// A release that is new here.
+    Forward,
+    /// A release that already ran here, asked for by a person.
+    Rollback,
+}
+
+/// Requests of one release.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// All.
+    pub requests: u64,
+    /// Answered 5xx or not at all.
+    pub bad: u64,
+}
+
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { requests: self.requests + other.requests, bad: self.bad + other.bad }
+    }
+}
+
+/// What the judge says of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Not enough to say.
+    Undecided,
+    /// Not worse than the old release.
+    Good,
+    /// Worse than the old release.
+    Bad,
+}
+
+/// How a deployment ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeploymentOutcome {
+    /// It serves all traffic.
+    Succeeded,
+    /// The release before it serves all traffic again.
+    RolledBack {
+        /// Why.
+        reason: String,
+        /// How far it had come.
+        at_percent: u32,
+    },
+    /// It never got any traffic.
+    Failed {
+        /// Why.
+        reason: UserText,
+    },
+}
