@@ -1,1 +1,22 @@
-//! Owns processes: the shim of a job, its steps and actions, service replicas, and the tools a machine must have.
+//! Owns processes: the shim of a job with its steps and built-in actions, service replicas, git,
+//! terraform and PostgreSQL. No other crate starts a process.
+//!
+//! It decides nothing: which job runs where and whether a dead one is tried again is the engine's;
+//! which replicas are wanted is the cluster's. It reads neither its environment nor a command line:
+//! what it needs of both is handed in.
+
+mod clock;
+mod commands;
+mod detach;
+mod env_files;
+pub mod journal;
+pub mod limits;
+mod lines;
+mod mask;
+mod own_time;
+mod process;
+mod shim_dir;
+mod socket;
+
+pub use detach::{Detached, leave_session, spawn_detached};
+pub use mask::Masker;
