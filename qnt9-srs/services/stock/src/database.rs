@@ -57,7 +57,9 @@ pub enum DatabaseError {
 
 impl Database {
     /// Connects later, when the first request needs it, and again whenever a connection was lost.
-    pub fn new(config: tokio_postgres::Config, connections: usize) -> Self {
+    pub fn new(mut config: tokio_postgres::Config, connections: usize) -> Self {
+        // A machine that vanished without a word must not hold a connection for hours.
+        config.connect_timeout(ANSWER_WAIT_MAX).tcp_user_timeout(2 * ANSWER_WAIT_MAX);
         let slots = (0..connections).map(|_| Mutex::new(None)).collect();
         Self { config, slots, next: AtomicUsize::new(0) }
     }

@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
@@ -86,8 +86,16 @@ async fn search(
 ) -> Result<Response, ApiError> {
     let Json(request) = request?;
     let (search, results) = find(&service, request).await?;
-    let answer = json!({ "query": search.query, "count": results.len(), "results": results });
+    let answer = SearchAnswer { query: &search.query, count: results.len(), results: &results };
     Ok(Json(answer).into_response())
+}
+
+#[derive(Serialize)]
+struct SearchAnswer<'a> {
+    query: &'a str,
+    count: usize,
+    /// Best first.
+    results: &'a [Company],
 }
 
 async fn find(
@@ -105,15 +113,27 @@ async fn health(State(service): State<Arc<Service>>) -> Response {
         Ok(()) => (StatusCode::OK, "ok", "ok".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string()),
     };
-    let answer = json!({
-        "status": state,
-        "database": database,
-        "version": env!("CARGO_PKG_VERSION"),
-        "commit": config::COMMIT,
-        "environment": service.config.environment,
-        "release": service.config.release,
-    });
+    let answer = HealthAnswer {
+        status: state,
+        database: &database,
+        version: env!("CARGO_PKG_VERSION"),
+        commit: config::COMMIT,
+        environment: &service.config.environment,
+        release: &service.config.release,
+    };
     (status, Json(answer)).into_response()
+}
+
+#[derive(Serialize)]
+struct HealthAnswer<'a> {
+    /// `ok` or `unavailable`.
+    status: &'a str,
+    /// `ok`, or why a search could not be answered now.
+    database: &'a str,
+    version: &'a str,
+    commit: Option<&'a str>,
+    environment: &'a str,
+    release: &'a str,
 }
 
 async fn not_found(request: Request) -> ApiError {
