@@ -1,0 +1,297 @@
+//! Is a stream whole? If not: which entry is the first bad one, and what is wrong with it.
+//!
+//! The chain of digests alone finds every change that does not rewrite all that follows. The seals,
+//! which need the master key, find a rewritten chain too, and the head finds a cut tail. What no log
+//! can find by itself is that all of it was set back to an older copy: whoever must know that keeps
+//! the head they saw last, and compares.
+
+use crate::digest::Digest;
+use crate::error::StoreError;
+use crate::key::MasterKey;
+use crate::log::{FIRST_SEQUENCE, Head, LineHeader, LogRead, SealedHead, Seals, StoredEntry};
+use std::fmt;
+
+/// A stream is read in pages of this many entries.
+const PAGE_ENTRIES: u64 = 1000;
+
+/// Verifies a whole stream of a log, its texts included, also while it is being appended to.
+/// Without the key the seals stay unchecked.
+pub fn verify_stream(
+    log: &dyn LogRead,
+    stream: &str,
+    key: Option<&MasterKey>,
+) -> Result<Verified, VerifyError> {
+    let head = log.sealed_head(stream)?;
+    let end = head.map_or(Head::EMPTY, |sealed| sealed.head).sequence;
+    let mut verifier = Verifier::new(stream, key);
+    let mut from = FIRST_SEQUENCE;
+    while from <= end {
+        let limit = PAGE_ENTRIES.min(end - from + 1);
+        let page = log.read(stream, from, usize::try_from(limit).unwrap_or(usize::MAX))?;
+        let Some(last) = page.last().map(|entry| entry.sequence) else { break };
+        for entry in &page {
+            verifier.push(entry)?;
+        }
+        check_texts(log, stream, from, last)?;
+        from = last.saturating_add(1);
+    }
+    let verified = verifier.finish(head.as_ref())?;
+    // An entry behind the head is new, and then the head has moved on too, or it is forged.
+    let behind = log.read(stream, end + 1, 1)?;
+    if !behind.is_empty() && log.sealed_head(stream)? == head {
+        let stream = stream.to_owned();
+        return Err(Tampered { stream, sequence: end + 1, reason: Reason::BehindHead }.into());
+    }
+    Ok(verified)
+}
+
+/// Verifies entries from anywhere against the head they should end with. Seals are checked where
+/// an entry has one and the key is given.
+pub fn verify<'a>(
+    stream: &str,
+    entries: impl IntoIterator<Item = &'a StoredEntry>,
+    head: Option<&SealedHead>,
+    key: Option<&MasterKey>,
+) -> Result<Verified, Tampered> {
+    let mut verifier = Verifier::new(stream, key);
+    for entry in entries {
+        verifier.push(entry)?;
+    }
+    verifier.finish(head)
+}
+
+/// Verifies entry by entry, for streams too long to hold.
+///
+/// Which of two neighbours was changed shows only in what follows, so the judgement on an entry is
+/// made when the next one, or the end, is known.
+#[derive(Debug)]
+pub struct Verifier {
+    stream: String,
+    seals: Option<Seals>,
+    last: Head,
+    /// What is known of the entry `last`.
+    standing: Standing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It follows the entry before it, and its seal, where it can be checked, is right.
+    Good,
+    /// It follows the entry before it, but its seal is wrong.
+    WrongSeal,
+    /// It names another digest than the entry before it has, and no seal tells which is right.
+    Unfitting,
+}
+
+impl Verifier {
+    /// Starts before the first entry of the stream.
+    pub fn new(stream: &str, key: Option<&MasterKey>) -> Self {
+        Self {
+            stream: stream.to_owned(),
+            seals: key.map(Seals::new),
+            last: Head::EMPTY,
+            standing: Standing::Good,
+        }
+    }
+
+    /// Takes the next entry.
+    pub fn push(&mut self, entry: &StoredEntry) -> Result<(), Tampered> {
+        let place = self.last.sequence + 1;
+        if entry.sequence != place {
+            self.judge_last(None)?;
+            return Err(self.tampered(place, Reason::Missing { found: Some(entry.sequence) }));
+        }
+        let digest = entry.digest();
+        let Ok(header) = LineHeader::of(&entry.line) else {
+            self.judge_last(None)?;
+            return Err(self.tampered(place, Reason::Changed));
+        };
+        if header.stream != self.stream || header.sequence != place {
+            self.judge_last(None)?;
+            let LineHeader { stream, sequence, .. } = header;
+            return Err(self.tampered(place, Reason::Misplaced { stream, sequence }));
+        }
+        self.judge_last(Some(&header.previous))?;
+        let seal_is_right = match (&self.seals, &entry.seal) {
+            (Some(seals), Some(seal)) => Some(seals.entry(&digest) == *seal),
+            _ => None,
+        };
+        self.standing = match (header.previous == self.last.digest, seal_is_right) {
+            (true, None | Some(true)) => Standing::Good,
+            (true, Some(false)) => Standing::WrongSeal,
+            (false, Some(false)) => return Err(self.tampered(place, Reason::Changed)),
+            // The entry before was sealed and so was this one, but not in one history.
+            (false, Some(true)) => return Err(self.tampered(place, Reason::OtherHistory)),
+            (false, None) if self.last.sequence < FIRST_SEQUENCE => {
+                return Err(self.tampered(place, Reason::Changed));
+            }
+            (false, None) => Standing::Unfitting,
+        };
+        self.last = Head { sequence: place, digest };
+        Ok(())
+    }
+
+    /// Ends the stream, which must be at `head`.
+    pub fn finish(self, head: Option<&SealedHead>) -> Result<Verified, Tampered> {
+        if let (Some(seals), Some(sealed)) = (&self.seals, head)
+            && seals.head(&self.stream, &sealed.head) != *sealed
+        {
+            self.judge_last(Some(&sealed.head.digest))?;
+            return Err(self.tampered(self.last.sequence, Reason::HeadChanged));
+        }
+        let Head { sequence, digest } = head.map_or(Head::EMPTY, |sealed| sealed.head);
+        if sequence < self.last.sequence {
+            self.judge_last(None)?;
+            return Err(self.tampered(sequence + 1, Reason::BehindHead));
+        }
+        if sequence > self.last.sequence {
+            self.judge_last(None)?;
+            let place = self.last.sequence + 1;
+            return Err(self.tampered(place, Reason::Missing { found: None }));
+        }
+        self.judge_last(Some(&digest))?;
+        if digest != self.last.digest {
+            return Err(self.tampered(sequence, Reason::Changed));
+        }
+        Ok(Verified { stream: self.stream, entries: self.last.sequence, head: self.last })
+    }
+
+    /// Judges the last entry by the digest that its successor recorded of it, where there is one.
+    fn judge_last(&self, recorded: Option<&Digest>) -> Result<(), Tampered> {
+        let last = self.last.sequence;
+        let as_recorded = recorded == Some(&self.last.digest);
+        let (sequence, reason) = match self.standing {
+            Standing::Good => return Ok(()),
+            Standing::WrongSeal if as_recorded => (last, Reason::Rewritten),
+            Standing::WrongSeal => (last, Reason::Changed),
+            // The successor vouches for this entry, so it is the one before it that was changed.
+            Standing::Unfitting if as_recorded || recorded.is_none() => (last - 1, Reason::Changed),
+            Standing::Unfitting => (last, Reason::Changed),
+        };
+        Err(self.tampered(sequence, reason))
+    }
+
+    fn tampered(&self, sequence: u64, reason: Reason) -> Tampered {
+        Tampered { stream: self.stream.clone(), sequence, reason }
+    }
+}
+
+/// A stream that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The stream.
+    pub stream: String,
+    /// How many entries it has.
+    pub entries: u64,
+    /// Its last entry; keep it elsewhere to notice later that a log was set back.
+    pub head: Head,
+}
+
+/// A stream that is not whole, and its first bad entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {sequence} of stream `{stream}` {reason}")]
+pub struct Tampered {
+    /// The stream.
+    pub stream: String,
+    /// The sequence number at which it stops being whole.
+    pub sequence: u64,
+    /// What is wrong there.
+    pub reason: Reason,
+}
+
+/// What is wrong with an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The line is not the one that was appended.
+    Changed,
+    /// The line and all that follow it fit together, but were not written with the master key.
+    Rewritten,
+    /// The entry was written with the master key, but into another history of this stream.
+    OtherHistory,
+    /// The entry is not there.
+    Missing {
+        /// The entry that was found in its place.
+        found: Option<u64>,
+    },
+    /// In its place stands an entry that belongs elsewhere.
+    Misplaced {
+        /// The stream that the line names.
+        stream: String,
+        /// The sequence number that the line names.
+        sequence: u64,
+    },
+    /// The entry lies behind the last one of the stream.
+    BehindHead,
+    /// The record of the last entry was not written with the master key.
+    HeadChanged,
+    /// A text of the entry does not open with the master key.
+    TextChanged {
+        /// The name of the text.
+        digest: Digest,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed => f.write_str("was changed: its digest is not the recorded one"),
+            Self::Rewritten => f.write_str(
+                "was rewritten together with what follows it: its seal was not made with the \
+                 master key",
+            ),
+            Self::OtherHistory => f.write_str(
+                "was taken from another copy of the log: it does not follow the one before",
+            ),
+            Self::Missing { found: Some(found) } => {
+                write!(f, "is missing: entry {found} comes in its place")
+            }
+            Self::Missing { found: None } => f.write_str("is missing: the log ends before it"),
+            Self::Misplaced { stream, sequence } => {
+                write!(f, "is missing: in its place stands entry {sequence} of stream `{stream}`")
+            }
+            Self::BehindHead => {
+                f.write_str("was added from outside: the recorded end of the stream is before it")
+            }
+            Self::HeadChanged => f.write_str(
+                "is not reliably the last one: the record of the stream's end was changed",
+            ),
+            Self::TextChanged { digest } => write!(f, "has a text, {digest}, that was changed"),
+        }
+    }
+}
+
+/// A stream was not verified: it is not whole, or it could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It is not whole.
+    #[error(transparent)]
+    Tampered(#[from] Tampered),
+    /// The log could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The export is cut, or no export.
+    #[error("line {line} of the export: {problem}")]
+    NoExport {
+        /// The line, counted from 1.
+        line: u64,
+        /// What does not fit.
+        problem: String,
+    },
+    /// The export could not be read.
+    #[error("the export cannot be read")]
+    Io(#[from] std::io::Error),
+}
+
+/// Reading a text checks it, for its encryption is authenticated.
+fn check_texts(log: &dyn LogRead, stream: &str, first: u64, last: u64) -> Result<(), VerifyError> {
+    match log.texts(stream, first..=last) {
+        Ok(_) => Ok(()),
+        Err(StoreError::TextChanged { stream, sequence, digest }) => {
+            Err(Tampered { stream, sequence, reason: Reason::TextChanged { digest } }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
