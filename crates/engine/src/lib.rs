@@ -1,1 +1,31 @@
-//! What happens next: decides commands, applies facts, derives orders. Pure.
+//! What happens next: decides commands, applies facts, derives orders.
+//!
+//! ```text
+//! decide(&State, Ask, now)   -> facts or a refusal   every rule lives here
+//! settle(&State, now)        -> facts                what follows by itself: needs, gates, rollouts
+//! apply(&mut State, &Entry)                          never fails, never asks the outside
+//! orders(&State)             -> orders               what the outside should now do, from state alone
+//! ```
+//!
+//! [`machine::step`] runs them in that order for one command. After a crash the entries are applied
+//! again and the orders computed again; nothing else is remembered.
+//!
+//! No I/O, no clock, no randomness, no hash maps: the same entries always give the same state.
+
+pub mod apply;
+pub mod contexts;
+mod decide;
+pub mod gates;
+pub mod judge;
+pub mod machine;
+pub mod orders;
+pub mod policy;
+pub mod rollout;
+mod settle;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+pub use machine::step;
+pub use orders::{deadline, orders};
+pub use state::State;

@@ -163,6 +163,10 @@ pub enum Fact {
         key: String,
         /// One leg for a job without a matrix.
         legs: Vec<Leg>,
+        /// Whether one leg's failure stops the others.
+        fail_fast: bool,
+        /// How many legs may run at once.
+        max_parallel: Option<u32>,
         /// How its `if` came out, for `qnt9 why`.
         condition: UserText,
     },

@@ -78,7 +78,7 @@ name_type!(
     EnvironmentName
 );
 name_type!(
-    /// One job of a run, one leg of a matrix: the job's key, with `-N` behind it for leg N.
+    /// One job of a run, one leg of a matrix: the job's key, with `.N` behind it for leg N.
     /// Safe as a file name.
     JobKey
 );

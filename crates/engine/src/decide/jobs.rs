@@ -1,0 +1,167 @@
+//! What runners say of their attempts, and what people decide about lost ones.
+
+use qnt9_model::fact::{Fact, Outcome};
+use qnt9_model::limits::{JOB_OUTPUT_BYTES_MAX, LOST_ATTEMPTS_MAX};
+use qnt9_model::{Command, Refusal, Role, UserText};
+
+use super::On;
+use crate::state::LegPhase;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
+    match command {
+        Command::KeepArtifact { attempt, name, blob, bytes, retention_days } => {
+            on.caller("keep an artifact", attempt)?;
+            let expires = on.now.plus(i64::from(*retention_days) * DAY_MS);
+            let (name, blob) = (name.clone(), blob.clone());
+            let attempt = attempt.clone();
+            Ok(vec![Fact::ArtifactKept { attempt, name, blob, bytes: *bytes, expires }])
+        }
+        Command::ResolveLost { run, job, decision } => {
+            on.person("decide about a lost job", Role::Developer)?;
+            resolve_lost(on, *run, job, *decision)
+        }
+        _ => {
+            on.platform_only("to speak for a runner")?;
+            of_runner(on, command)
+        }
+    }
+}
+
+fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
+    match command {
+        Command::StartJob { attempt, runner } => {
+            if on.project.running_leg(attempt).is_some() {
+                return Ok(Vec::new());
+            }
+            let leg = on.run(attempt.run)?.legs.get(&attempt.job);
+            match leg {
+                Some(leg)
+                    if leg.phase == LegPhase::Open && leg.attempt_id(attempt.run) == *attempt =>
+                {
+                    let (attempt, runner) = (attempt.clone(), runner.clone());
+                    Ok(vec![Fact::JobStarted { attempt, runner }])
+                }
+                _ => Err(stale(on, attempt)),
+            }
+        }
+        Command::FinishStep {
+            attempt,
+            step,
+            name,
+            outcome,
+            conclusion,
+            span,
+            user,
+            own,
+        } => {
+            let (_, leg) = on.attempt(attempt)?;
+            let last = leg.attempts.last();
+            if last.is_some_and(|last| last.steps.contains_key(step)) {
+                return Ok(Vec::new());
+            }
+            Ok(vec![Fact::StepFinished {
+                attempt: attempt.clone(),
+                step: *step,
+                name: name.clone(),
+                outcome: *outcome,
+                conclusion: *conclusion,
+                started: span.started,
+                finished: span.finished,
+                user: *user,
+                own: own.clone(),
+            }])
+        }
+        Command::SealLog { attempt, first_line, lines, blob } => {
+            let (_, leg) = on.attempt(attempt)?;
+            let sealed = leg.attempts.last().and_then(|last| last.log.last());
+            let next = sealed.map_or(1, |chunk| chunk.first_line + chunk.lines);
+            if *first_line != next {
+                return Ok(Vec::new());
+            }
+            Ok(vec![Fact::LogSealed {
+                attempt: attempt.clone(),
+                first_line: *first_line,
+                lines: *lines,
+                blob: blob.clone(),
+            }])
+        }
+        Command::FinishJob { attempt, result, outputs, reason } => {
+            on.attempt(attempt)?;
+            finish(attempt, *result, outputs, reason.as_deref())
+        }
+        Command::LoseJob { attempt, reason } => {
+            let (_, leg) = on.attempt(attempt)?;
+            let retry =
+                leg.leg.environment.is_none() && leg.attempts.len() < LOST_ATTEMPTS_MAX as usize;
+            let (attempt, reason) = (attempt.clone(), reason.clone());
+            Ok(vec![Fact::JobLost { attempt, reason, retry }])
+        }
+        _ => Err(on.wrong("this")),
+    }
+}
+
+fn finish(
+    attempt: &qnt9_model::AttemptId,
+    result: Outcome,
+    outputs: &[(String, String)],
+    reason: Option<&str>,
+) -> Result<Vec<Fact>, Refusal> {
+    let bytes: usize = outputs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let (result, outputs, reason) = if bytes > JOB_OUTPUT_BYTES_MAX {
+        let reason = format!(
+            "its outputs take {bytes} bytes, and at most {JOB_OUTPUT_BYTES_MAX} are allowed; pass \
+             large data as an artifact"
+        );
+        (Outcome::Failure, Vec::new(), Some(reason))
+    } else {
+        let outputs = outputs.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        (result, outputs.collect(), reason.map(str::to_owned))
+    };
+    Ok(vec![Fact::JobFinished {
+        attempt: attempt.clone(),
+        result,
+        outputs,
+        reason: reason.map(UserText::from),
+    }])
+}
+
+fn resolve_lost(
+    on: &On<'_>,
+    run: qnt9_model::RunId,
+    job: &qnt9_model::JobKey,
+    decision: qnt9_model::command::Decision,
+) -> Result<Vec<Fact>, Refusal> {
+    let run = on.run(run)?;
+    let leg = run.legs.get(job).ok_or_else(|| Refusal::Unknown {
+        what: "job",
+        name: job.to_string(),
+        known: Some(super::names(run.legs.keys())),
+    })?;
+    if leg.phase != LegPhase::Lost {
+        return Err(Refusal::Invalid {
+            what: format!("job {job} of run {}", run.id),
+            reason: format!("there is nothing to decide: {}", super::stands(leg)),
+        });
+    }
+    let attempt = qnt9_model::AttemptId {
+        run: run.id,
+        job: job.clone(),
+        attempt: leg.attempts.len() as u32,
+    };
+    match decision {
+        qnt9_model::command::Decision::Rerun => Ok(vec![Fact::JobRerun { attempt }]),
+        qnt9_model::command::Decision::Abandon => {
+            finish(&attempt, Outcome::Failure, &[], Some("its runner was lost, and it was given up"))
+        }
+    }
+}
+
+fn stale(on: &On<'_>, attempt: &qnt9_model::AttemptId) -> Refusal {
+    let leg = on.project.runs.get(&attempt.run).and_then(|run| run.legs.get(&attempt.job));
+    Refusal::Stale {
+        attempt: attempt.to_string(),
+        now: leg.map_or_else(|| "there is no such job".to_owned(), super::stands),
+    }
+}

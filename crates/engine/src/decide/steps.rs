@@ -1,0 +1,102 @@
+//! What the steps of a job say through the step commands. Each call has a key: asked again, it
+//! changes nothing.
+
+use qnt9_model::fact::Fact;
+use qnt9_model::{CallKey, Command, Refusal, UserText};
+
+use super::On;
+
+pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
+    match command {
+        Command::Wait { call, for_ms, reason } => {
+            on.caller("declare a wait", &call.attempt)?;
+            if on.project.waits.contains_key(call) {
+                return Ok(Vec::new());
+            }
+            let until = on.now.plus(on.project.scaled(*for_ms));
+            Ok(vec![Fact::WaitDeclared {
+                call: call.clone(),
+                until,
+                reason: UserText::from(reason.as_str()),
+            }])
+        }
+        Command::DriveLoad { call, span } => {
+            on.caller("drive load", &call.attempt)?;
+            if on.project.loads.contains_key(call) {
+                return Ok(Vec::new());
+            }
+            Ok(vec![Fact::LoadDriven {
+                call: call.clone(),
+                started: span.started,
+                finished: span.finished,
+            }])
+        }
+        Command::BuildRelease { call, release, service, configuration, bytes } => {
+            let (run, _) = on.caller("build a release", &call.attempt)?;
+            if on.project.releases.contains_key(release) {
+                return Ok(Vec::new());
+            }
+            Ok(vec![Fact::ReleaseBuilt {
+                call: Some(call.clone()),
+                release: release.clone(),
+                service: service.clone(),
+                commit: run.commit.clone(),
+                configuration: configuration.clone(),
+                bytes: *bytes,
+            }])
+        }
+        Command::RecordEvidence { call, kind, environment, passed, summary } => {
+            evidence(on, call, kind, environment.as_ref(), *passed, summary)
+        }
+        Command::RecordPlan { call, environment, hash, summary } => {
+            on.caller("record a plan", &call.attempt)?;
+            let key = (call.attempt.run, environment.clone());
+            if on.project.plans.get(&key).is_some_and(|plan| plan.call == *call) {
+                return Ok(Vec::new());
+            }
+            Ok(vec![Fact::PlanRecorded {
+                call: call.clone(),
+                environment: environment.clone(),
+                hash: hash.clone(),
+                summary: summary.clone(),
+            }])
+        }
+        _ => Err(on.wrong("this")),
+    }
+}
+
+fn evidence(
+    on: &On<'_>,
+    call: &CallKey,
+    kind: &str,
+    environment: Option<&qnt9_model::EnvironmentName>,
+    passed: bool,
+    summary: &str,
+) -> Result<Vec<Fact>, Refusal> {
+    let (run, _) = on.caller("record evidence", &call.attempt)?;
+    if on.project.evidence.iter().any(|evidence| evidence.call.as_ref() == Some(call)) {
+        return Ok(Vec::new());
+    }
+    let release = match environment {
+        None => None,
+        Some(environment) => {
+            let serving = on.project.serving_environment(environment);
+            let serving = serving.ok_or_else(|| Refusal::Invalid {
+                what: format!("evidence `{kind}` of {environment}"),
+                reason: "nothing is deployed there yet".to_owned(),
+            })?;
+            Some(serving.release.clone())
+        }
+    };
+    let of_release = release.as_ref().and_then(|release| on.project.releases.get(release));
+    Ok(vec![Fact::EvidenceRecorded {
+        call: Some(call.clone()),
+        kind: kind.to_owned(),
+        environment: environment.cloned(),
+        commit: of_release.map_or_else(|| run.commit.clone(), |release| release.commit.clone()),
+        release,
+        passed,
+        summary: summary.to_owned(),
+        time_scale: on.project.time_scale.max(1),
+    }])
+}

@@ -1,0 +1,54 @@
+//! The judge of a canary step: this release against the old one, over the same seconds.
+//!
+//! It counts requests and the bad ones among them (answered 5xx or not at all) and works in whole
+//! numbers. It never says `Good` without enough requests of the new release, nor without any of the
+//! old one to compare with.
+
+use qnt9_model::fact::{Counts, Verdict};
+
+/// Bad requests below this many are never enough to call a release bad.
+pub const BAD_REQUESTS_MIN: u64 = 5;
+/// A release is tolerated up to this many bad requests in a thousand, however good the old one is.
+pub const TOLERATED_PER_MILLE: u64 = 10;
+/// A release is tolerated up to this many times the old one's share of bad requests.
+pub const TOLERATED_FACTOR: u64 = 2;
+/// Below the wanted number of requests a release is called bad only when this many times past what
+/// is tolerated.
+pub const EARLY_FACTOR: u64 = 4;
+
+/// What these counts say, and the sentence with the figures.
+#[must_use]
+pub fn judge(new: Counts, old: Counts, min_requests: u64) -> (Verdict, String) {
+    let figures = format!("{} against {} of the old release", share(new), share(old));
+    let tolerated = tolerated_per_mille(old);
+    let is_worse_than = |per_mille: u64| {
+        new.bad >= BAD_REQUESTS_MIN && new.bad * 1000 > new.requests * per_mille
+    };
+    let enough = new.requests >= min_requests;
+    if is_worse_than(tolerated * EARLY_FACTOR) || (enough && is_worse_than(tolerated)) {
+        return (Verdict::Bad, format!("{figures}: worse than tolerated"));
+    }
+    if new.requests == 0 {
+        return (Verdict::Undecided, "no request has reached the new release yet".to_owned());
+    }
+    if !enough {
+        let missing = min_requests - new.requests;
+        return (Verdict::Undecided, format!("{figures}; {missing} more requests needed"));
+    }
+    if old.requests == 0 {
+        return (Verdict::Undecided, format!("{figures}; nothing to compare with yet"));
+    }
+    (Verdict::Good, format!("{figures}: not worse"))
+}
+
+/// How many bad requests in a thousand are tolerated beside this old release.
+fn tolerated_per_mille(old: Counts) -> u64 {
+    let of_old = (old.bad * 1000 * TOLERATED_FACTOR).checked_div(old.requests).unwrap_or(0);
+    of_old.max(TOLERATED_PER_MILLE)
+}
+
+fn share(counts: Counts) -> String {
+    let Counts { requests, bad } = counts;
+    let per_mille = (bad * 1000).checked_div(requests).unwrap_or(0);
+    format!("{bad} of {requests} failed ({}.{} %)", per_mille / 10, per_mille % 10)
+}

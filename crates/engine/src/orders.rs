@@ -1,0 +1,153 @@
+//! What the outside should now do, computed from the state alone.
+
+use qnt9_model::fact::Outcome;
+use qnt9_model::order::WantedReplica;
+use qnt9_model::{AttemptId, Millis, Order, Place};
+
+use crate::gates::Gate;
+use crate::rollout;
+use crate::state::{Deployment, JobPlan, LegPhase, LegState, Project, Run, State};
+
+/// All outstanding orders of a project, in the order in which they should be begun.
+#[must_use]
+pub fn orders(project: &Project) -> Vec<Order> {
+    let mut orders: Vec<Order> = project.pushes.keys().copied().map(Order::SettlePush).collect();
+    for run in live(project) {
+        for leg in run.legs.values() {
+            orders.extend(job_order(run, leg));
+        }
+    }
+    orders.extend(traffic(project));
+    let undelivered = project.notifications.iter().filter(|(_, notification)| {
+        notification.webhook.is_some()
+            && notification.delivered.is_none()
+            && notification.failures < qnt9_model::limits::NOTIFICATION_TRIES_MAX
+    });
+    orders.extend(undelivered.map(|(id, _)| Order::Notify(*id)));
+    orders
+}
+
+fn live(project: &Project) -> impl Iterator<Item = &Run> {
+    project.live.iter().filter_map(|id| project.runs.get(id))
+}
+
+fn job_order(run: &Run, leg: &LegState) -> Vec<Order> {
+    let id = leg.attempt_id(run.id);
+    match leg.phase {
+        LegPhase::Open if may_start(run, leg) => vec![Order::StartJob(id)],
+        LegPhase::Running if should_stop(run, leg) => {
+            vec![Order::FollowJob(id.clone()), Order::CancelJob(id)]
+        }
+        LegPhase::Running => vec![Order::FollowJob(id)],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether `max-parallel` leaves room for one more leg of this job.
+fn may_start(run: &Run, leg: &LegState) -> bool {
+    let running = run.legs.values().filter(|l| l.job == leg.job && l.phase == LegPhase::Running);
+    match run.job(&leg.job).map(|job| &job.plan) {
+        Some(JobPlan::Planned { max_parallel: Some(limit), .. }) => {
+            running.count() < *limit as usize
+        }
+        _ => true,
+    }
+}
+
+/// Whether a running leg is to be stopped: its run is, or a sibling failed and the job fails fast.
+#[must_use]
+pub fn should_stop(run: &Run, leg: &LegState) -> bool {
+    run.cancel.is_some() || sibling_failed(run, leg)
+}
+
+/// Whether another leg of the same job failed and the job says `fail-fast`, as it does by default.
+#[must_use]
+pub fn sibling_failed(run: &Run, leg: &LegState) -> bool {
+    let plan = run.job(&leg.job).map(|job| &job.plan);
+    matches!(plan, Some(JobPlan::Planned { fail_fast: true, .. }))
+        && run.legs.values().any(|other| {
+            let failed = matches!(other.phase, LegPhase::Done(Outcome::Failure, _));
+            other.job == leg.job && failed && !other.leg.continue_on_error
+        })
+}
+
+fn traffic(project: &Project) -> Vec<Order> {
+    let mut orders = Vec::new();
+    let mut generations: Vec<(Place, u64)> = Vec::new();
+    for (place, state) in &project.places {
+        if state.address.is_none() {
+            orders.push(Order::AssignAddress(place.clone()));
+        }
+        generations.push((place.clone(), state.generation));
+    }
+    let wanted: Vec<WantedReplica> = project
+        .deployments
+        .values()
+        .filter(|deployment| keeps_replicas(project, deployment))
+        .flat_map(|deployment| {
+            (0..deployment.replicas).map(|replica| WantedReplica {
+                place: deployment.place.clone(),
+                deployment: deployment.id,
+                replica,
+                release: deployment.release.clone(),
+            })
+        })
+        .collect();
+    orders.push(Order::KeepReplicas(wanted));
+    let behind = |(place, generation): &&(Place, u64)| {
+        project.places.get(place).is_some_and(|state| {
+            state.address.is_some() && state.applied < *generation
+        })
+    };
+    if generations.iter().any(|generation| behind(&generation)) {
+        orders.push(Order::CarryTraffic(generations));
+    }
+    for deployment in project.deployments.values() {
+        let place = project.places.get(&deployment.place);
+        let carried = place.is_some_and(|place| place.applied >= place.generation);
+        if is_leaving(project, deployment) && !deployment.drained && carried {
+            orders.push(Order::DrainArm(deployment.place.clone(), deployment.id));
+        }
+    }
+    orders
+}
+
+/// Whether the deployment's replicas are still needed: it rolls out, serves, or still drains.
+#[must_use]
+pub fn keeps_replicas(project: &Project, deployment: &Deployment) -> bool {
+    !(is_leaving(project, deployment) && deployment.drained)
+}
+
+/// Whether the deployment ended and does not serve: nothing new is to reach it.
+#[must_use]
+pub fn is_leaving(project: &Project, deployment: &Deployment) -> bool {
+    let place = project.places.get(&deployment.place);
+    let serves = place.is_some_and(|place| place.serving == Some(deployment.id));
+    deployment.outcome.is_some() && !serves
+}
+
+/// The next moment at which something happens by time alone.
+#[must_use]
+pub fn deadline(state: &State, now: Millis) -> Option<Millis> {
+    let mut moments: Vec<Millis> = Vec::new();
+    for project in state.projects.values() {
+        for run in live(project) {
+            let gated = run.legs.values().filter(|leg| leg.phase == LegPhase::Gated);
+            let gates = gated.filter_map(|leg| Gate::of(&state.platform, project, run, leg));
+            moments.extend(gates.filter_map(|gate| gate.deadline(now)));
+        }
+        let active = project.places.values().filter_map(|place| place.active);
+        let active = active.filter_map(|id| project.deployments.get(&id));
+        moments.extend(active.filter_map(|deployment| rollout::deadline(project, deployment)));
+    }
+    moments.into_iter().min()
+}
+
+/// The attempt that an order is about, for fencing.
+#[must_use]
+pub fn attempt_of(order: &Order) -> Option<&AttemptId> {
+    match order {
+        Order::StartJob(id) | Order::FollowJob(id) | Order::CancelJob(id) => Some(id),
+        _ => None,
+    }
+}

@@ -1,0 +1,142 @@
+//! How a deployment goes on by itself: replicas ready, step by step to all traffic, or back.
+
+use qnt9_model::fact::{DeploymentOutcome, Verdict};
+use qnt9_model::limits::{REPLICAS_START_MS, ROLLOUT_STALL_MS};
+use qnt9_model::{DeploymentId, Fact, Millis, UserText};
+
+use crate::state::{Deployment, Project};
+
+/// The next fact about this deployment, if its state and the time call for one.
+pub fn next(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
+    if deployment.outcome.is_some() {
+        return None;
+    }
+    match deployment.percent {
+        0 => start(project, deployment, now),
+        100 => applied(project, deployment).then(|| finish(deployment, DeploymentOutcome::Succeeded)),
+        _ => step(project, deployment, now),
+    }
+}
+
+fn start(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
+    if let Some(report) = &deployment.replica_failure {
+        return Some(fail(deployment, report.clone()));
+    }
+    if deployment.ready.len() as u32 >= deployment.replicas {
+        // The first release of a place has nothing to be compared with and nobody to be kept from.
+        let first = if old_can_serve(project, deployment) { deployment.steps[0] } else { 100 };
+        return Some(Fact::WeightChanged { deployment: deployment.id, percent: first });
+    }
+    (now >= start_deadline(deployment)).then(|| {
+        let report = format!(
+            "{} of {} replicas became healthy in {} s",
+            deployment.ready.len(),
+            deployment.replicas,
+            now.since(deployment.requested) / 1000
+        );
+        fail(deployment, report.into())
+    })
+}
+
+fn step(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
+    if deployment.verdict == Verdict::Bad {
+        return Some(roll_back(deployment, deployment.verdict_reason.clone()));
+    }
+    if let Some(report) = &deployment.replica_failure {
+        return Some(roll_back(deployment, report.show().to_owned()));
+    }
+    let since = deployment.step_since?;
+    if deployment.verdict == Verdict::Good && now >= since.plus(deployment.step_for_ms) {
+        let percent = deployment.steps.iter().copied().find(|step| *step > deployment.percent);
+        let percent = percent.unwrap_or(100);
+        return Some(Fact::WeightChanged { deployment: deployment.id, percent });
+    }
+    (now >= stall_deadline(project, deployment)?).then(|| {
+        let reason = format!(
+            "it could not be judged at {} % for {} min: {}",
+            deployment.percent,
+            ROLLOUT_STALL_MS / 60_000,
+            deployment.verdict_reason
+        );
+        roll_back(deployment, reason)
+    })
+}
+
+/// The next moment at which time alone moves this deployment.
+pub fn deadline(project: &Project, deployment: &Deployment) -> Option<Millis> {
+    if deployment.outcome.is_some() {
+        return None;
+    }
+    if deployment.percent == 0 {
+        return Some(start_deadline(deployment));
+    }
+    let step_ends = (deployment.verdict == Verdict::Good)
+        .then(|| Some(deployment.step_since?.plus(deployment.step_for_ms)))
+        .flatten();
+    step_ends.or_else(|| stall_deadline(project, deployment))
+}
+
+fn start_deadline(deployment: &Deployment) -> Millis {
+    deployment.requested.plus(deployment.health_timeout_ms + REPLICAS_START_MS)
+}
+
+fn stall_deadline(project: &Project, deployment: &Deployment) -> Option<Millis> {
+    let longest = ROLLOUT_STALL_MS.max(deployment.step_for_ms * 2);
+    let applied = applied(project, deployment);
+    (deployment.percent < 100 && applied).then(|| Some(deployment.step_since?.plus(longest)))?
+}
+
+/// Whether the gateway carries the deployment's present share.
+#[must_use]
+pub fn applied(project: &Project, deployment: &Deployment) -> bool {
+    let place = project.places.get(&deployment.place);
+    place.is_some_and(|place| place.applied >= deployment.weighted_at)
+}
+
+fn old_can_serve(project: &Project, deployment: &Deployment) -> bool {
+    let old = deployment.previous.and_then(|id| project.deployments.get(&id));
+    old.is_some_and(|old| !old.ready.is_empty())
+}
+
+fn fail(deployment: &Deployment, reason: UserText) -> Fact {
+    finish(deployment, DeploymentOutcome::Failed { reason })
+}
+
+fn roll_back(deployment: &Deployment, reason: String) -> Fact {
+    let at_percent = deployment.percent;
+    finish(deployment, DeploymentOutcome::RolledBack { reason, at_percent })
+}
+
+fn finish(deployment: &Deployment, outcome: DeploymentOutcome) -> Fact {
+    Fact::DeploymentFinished { deployment: deployment.id, outcome }
+}
+
+/// The arms of a place: each deployment that gets traffic, its share, and its replicas' addresses.
+#[must_use]
+pub fn arms(project: &Project, place: &qnt9_model::Place) -> Vec<Arm> {
+    let Some(state) = project.places.get(place) else { return Vec::new() };
+    let active = state.active.and_then(|id| project.deployments.get(&id));
+    let new = active.map(|d| (d, d.percent));
+    let rest = 100 - new.map_or(0, |(_, percent)| percent);
+    let old = state.serving.and_then(|id| project.deployments.get(&id)).map(|d| (d, rest));
+    new.into_iter()
+        .chain(old)
+        .filter(|(_, percent)| *percent > 0)
+        .map(|(deployment, percent)| Arm {
+            deployment: deployment.id,
+            percent,
+            backends: deployment.ready.values().cloned().collect(),
+        })
+        .collect()
+}
+
+/// One arm of a place's traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arm {
+    /// Whose replicas.
+    pub deployment: DeploymentId,
+    /// Their share.
+    pub percent: u32,
+    /// Where they listen.
+    pub backends: Vec<String>,
+}

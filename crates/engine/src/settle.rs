@@ -1,0 +1,272 @@
+//! What follows by itself: runs leave their queues, jobs are planned when their needs have ended,
+//! gates open or close, rollouts take their next step, runs end.
+
+use qnt9_model::fact::{Fact, Leg, Outcome};
+use qnt9_model::why::Holds;
+use qnt9_model::{AttemptId, JobKey, Millis, StreamId, UserText};
+use qnt9_workflow::{Condition, Job as JobDefinition, Object, Scope, Value};
+
+use crate::contexts;
+use crate::gates::Gate;
+use crate::orders;
+use crate::rollout;
+use crate::state::{JobPlan, LegPhase, LegState, Platform, Project, Run, State};
+
+/// The next facts that follow, all about one subject; empty when the state is at rest.
+pub(crate) fn settle(state: &State, stream: &StreamId, now: Millis) -> Vec<Fact> {
+    let Some(project) = state.projects.get(stream) else { return Vec::new() };
+    let on = Settling { platform: &state.platform, stream, project, now };
+    let live = || project.live.iter().filter_map(|id| project.runs.get(id));
+    live()
+        .map(|run| on.run(run))
+        .find(|facts| !facts.is_empty())
+        .or_else(|| on.rollouts().map(|fact| vec![fact]))
+        .unwrap_or_default()
+}
+
+struct Settling<'a> {
+    platform: &'a Platform,
+    stream: &'a StreamId,
+    project: &'a Project,
+    now: Millis,
+}
+
+impl Settling<'_> {
+    fn rollouts(&self) -> Option<Fact> {
+        let active = self.project.places.values().filter_map(|place| place.active);
+        let mut active = active.filter_map(|id| self.project.deployments.get(&id));
+        active.find_map(|deployment| rollout::next(self.project, deployment, self.now))
+    }
+
+    fn run(&self, run: &Run) -> Vec<Fact> {
+        if run.started.is_none() {
+            return self.queued_run(run);
+        }
+        if let Some(fact) = run.jobs.iter().find_map(|job| self.plan(run, &job.key)) {
+            return vec![fact];
+        }
+        if let Some(fact) = run.legs.values().find_map(|leg| self.leg(run, leg)) {
+            return vec![fact];
+        }
+        self.finish(run).into_iter().collect()
+    }
+
+    /// A run that has not started: cancelled, overtaken, or its turn.
+    fn queued_run(&self, run: &Run) -> Vec<Fact> {
+        if run.cancel.is_some() {
+            return vec![Fact::RunFinished { run: run.id, result: Outcome::Cancelled }];
+        }
+        let Some(concurrency) = &run.concurrency else {
+            return vec![Fact::RunStarted { run: run.id }];
+        };
+        let others = self.project.live.iter().filter_map(|id| self.project.runs.get(id));
+        let others = others.filter(|other| {
+            let group = other.concurrency.as_ref().map(|other| &other.group);
+            other.id != run.id && group == Some(&concurrency.group)
+        });
+        let newer = others.clone().filter(|other| other.id > run.id && other.started.is_none());
+        if let Some(newer) = newer.last() {
+            let over = format!("concurrency group `{}`", concurrency.group);
+            return vec![Fact::RunSuperseded { run: run.id, by: newer.id, over }];
+        }
+        let mut running = others.filter(|other| other.started.is_some());
+        match running.next() {
+            None => vec![Fact::RunStarted { run: run.id }],
+            Some(other) if concurrency.cancel_in_progress && other.cancel.is_none() => {
+                let reason = format!("run {} of the same concurrency group came", run.id);
+                vec![Fact::RunCancelRequested { run: other.id, reason }]
+            }
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// Plans a job whose needs have all ended.
+    fn plan(&self, run: &Run, key: &str) -> Option<Fact> {
+        if run.job(key)?.plan != JobPlan::Waiting {
+            return None;
+        }
+        let job = run.workflow.as_ref()?.job(key)?;
+        if !job.needs.iter().all(|need| run.job_result(need).is_some()) {
+            return None;
+        }
+        let mut contexts = contexts::of_run(self.stream, self.project, run);
+        contexts.insert("needs", contexts::needs(run, &job.needs));
+        let scope = Scope::new(&contexts).with_status(contexts::status(run, key));
+        let condition = job.condition.clone().unwrap_or_else(Condition::default_success);
+        let (run_id, key) = (run.id, key.to_owned());
+        let verdict = match condition.evaluate(&scope) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                let reason = UserText::from(format!("if: {error}"));
+                return Some(Fact::JobImpossible { run: run_id, key, reason });
+            }
+        };
+        if !verdict.holds {
+            let reason = UserText::from(skip_reason(run, job, &verdict.trace.to_string()));
+            return Some(Fact::JobSkipped { run: run_id, key, reason });
+        }
+        Some(match legs(job, &contexts, &scope) {
+            Ok(planned) => Fact::JobPlanned {
+                run: run_id,
+                key,
+                legs: planned.legs,
+                fail_fast: planned.fail_fast,
+                max_parallel: planned.max_parallel,
+                condition: UserText::from(verdict.trace.to_string()),
+            },
+            Err(reason) => Fact::JobImpossible { run: run_id, key, reason: UserText::from(reason) },
+        })
+    }
+
+    fn leg(&self, run: &Run, leg: &LegState) -> Option<Fact> {
+        if !matches!(leg.phase, LegPhase::Gated | LegPhase::Open | LegPhase::Lost) {
+            return None;
+        }
+        if orders::should_stop(run, leg) {
+            let reason = run.cancel.clone();
+            let reason = reason.unwrap_or_else(|| "another leg of the matrix failed".to_owned());
+            return Some(never_started(run, leg, Outcome::Cancelled, reason));
+        }
+        if leg.phase != LegPhase::Gated {
+            return None;
+        }
+        let gate = Gate::of(self.platform, self.project, run, leg)?;
+        if let Some(newer) = self.newer_waiting(run, leg) {
+            let job = leg.leg.job.clone();
+            return Some(Fact::JobSuperseded { run: run.id, job, by: newer });
+        }
+        let why = gate.why(self.now);
+        let job = leg.leg.job.clone();
+        match why.holds {
+            Holds::NotYet => None,
+            Holds::Yes => Some(Fact::GatesOpened {
+                run: run.id,
+                job,
+                environment: gate.environment.clone(),
+                subjects: gate.subjects(),
+                proof: why.lines(),
+            }),
+            Holds::No => {
+                Some(Fact::GatesClosed { run: run.id, job, reason: why.unmet().join("; ") })
+            }
+        }
+    }
+
+    /// A newer run whose same job waits for the same environment.
+    fn newer_waiting(&self, run: &Run, leg: &LegState) -> Option<qnt9_model::RunId> {
+        let newer = self.project.live.range(run.id..).skip(1);
+        let newer = newer.filter_map(|id| self.project.runs.get(id));
+        let same_job = |other: &&Run| {
+            other.path == run.path
+                && other.reference == run.reference
+                && other.legs.get(&leg.leg.job).is_some_and(|other| {
+                    other.phase == LegPhase::Gated && other.leg.environment == leg.leg.environment
+                })
+        };
+        newer.filter(same_job).map(|other| other.id).last()
+    }
+
+    fn finish(&self, run: &Run) -> Option<Fact> {
+        if run.workflow.is_none() {
+            return Some(Fact::RunFinished { run: run.id, result: Outcome::Failure });
+        }
+        let results: Option<Vec<Outcome>> =
+            run.jobs.iter().map(|job| run.job_result(&job.key)).collect();
+        let worst = results?.into_iter().filter(|result| *result != Outcome::Skipped).max();
+        let result = match worst {
+            _ if run.cancel.is_some() && worst != Some(Outcome::Failure) => Outcome::Cancelled,
+            Some(worst) => worst,
+            None => Outcome::Skipped,
+        };
+        Some(Fact::RunFinished { run: run.id, result })
+    }
+}
+
+/// A leg that ends without having been with a runner: attempt 0.
+fn never_started(run: &Run, leg: &LegState, result: Outcome, reason: String) -> Fact {
+    let attempt = AttemptId { run: run.id, job: leg.leg.job.clone(), attempt: 0 };
+    Fact::JobFinished { attempt, result, outputs: Vec::new(), reason: Some(reason.into()) }
+}
+
+fn skip_reason(run: &Run, job: &JobDefinition, trace: &str) -> String {
+    let unmet: Vec<String> = job
+        .needs
+        .iter()
+        .filter_map(|need| Some((need, run.job_result(need)?)))
+        .filter(|(_, result)| *result != Outcome::Success)
+        .map(|(need, result)| format!("{need} is {}", result.word()))
+        .collect();
+    match (&job.condition, unmet.is_empty()) {
+        (None, false) => format!("it needs what did not succeed: {}", unmet.join(", ")),
+        (None, true) => "what it depends on did not all run".to_owned(),
+        (Some(_), true) => format!("its `if` is false:\n{trace}"),
+        (Some(_), false) => format!("its `if` is false ({}):\n{trace}", unmet.join(", ")),
+    }
+}
+
+struct Planned {
+    legs: Vec<Leg>,
+    fail_fast: bool,
+    max_parallel: Option<u32>,
+}
+
+const MINUTE_MS: f64 = 60_000.0;
+/// GitHub's default for `timeout-minutes` of a job.
+const TIMEOUT_MINUTES: f64 = 360.0;
+
+fn legs(job: &JobDefinition, contexts: &Object, scope: &Scope<'_>) -> Result<Planned, String> {
+    let at = |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
+    let Some(strategy) = &job.strategy else {
+        let leg = leg(job, contexts, scope, None)?;
+        return Ok(Planned { legs: vec![leg], fail_fast: false, max_parallel: None });
+    };
+    let fail_fast = strategy.fail_fast.as_ref().map_or(Ok(true), |t| t.boolean(scope));
+    let max_parallel = strategy.max_parallel.as_ref().map(|t| t.number(scope)).transpose();
+    let max_parallel = max_parallel.map_err(at("max-parallel"))?;
+    let expanded = strategy.legs(scope).map_err(|error| format!("matrix: {error}"))?;
+    let legs: Result<Vec<Leg>, String> =
+        expanded.iter().map(|matrix| leg(job, contexts, scope, Some(matrix))).collect();
+    Ok(Planned {
+        legs: legs?,
+        fail_fast: fail_fast.map_err(at("fail-fast"))?,
+        max_parallel: max_parallel.map(|limit| limit.max(1.0) as u32),
+    })
+}
+
+fn leg(
+    job: &JobDefinition,
+    contexts: &Object,
+    scope: &Scope<'_>,
+    matrix: Option<&qnt9_workflow::Leg>,
+) -> Result<Leg, String> {
+    let mut contexts = contexts.clone();
+    let values = matrix.map_or_else(|| Value::Object(Object::new()), |m| m.values.clone().into());
+    contexts.insert("matrix", values.clone());
+    let scope = Scope { contexts: &contexts, ..*scope };
+    let at = |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
+    let given = job.name.as_ref().map(|name| name.interpolate(&scope)).transpose();
+    let given = given.map_err(at("name"))?;
+    let name = match (given, matrix.map(|m| m.label.as_str()).filter(|label| !label.is_empty())) {
+        (Some(name), _) => name,
+        (None, Some(label)) => format!("{} ({label})", job.key),
+        (None, None) => job.key.clone(),
+    };
+    let environment = job.environment.as_ref().map(|e| e.name.interpolate(&scope)).transpose();
+    let environment = environment.map_err(at("environment"))?.filter(|name| !name.is_empty());
+    let tolerant = job.continue_on_error.as_ref().map_or(Ok(false), |t| t.boolean(&scope));
+    let minutes = job.timeout_minutes.as_ref().map_or(Ok(TIMEOUT_MINUTES), |t| t.number(&scope));
+    let index = matrix.map_or(0, |m| m.index as u32);
+    let key = match matrix {
+        Some(_) => format!("{}.{}", job.key, index + 1),
+        None => job.key.clone(),
+    };
+    Ok(Leg {
+        job: JobKey(key),
+        name,
+        index,
+        matrix: UserText::from(values.to_json_text()),
+        environment: environment.map(Into::into),
+        continue_on_error: tolerant.map_err(at("continue-on-error"))?,
+        timeout_ms: (minutes.map_err(at("timeout-minutes"))? * MINUTE_MS) as i64,
+    })
+}
