@@ -50,3 +50,5 @@ pub use writer::{LogHandle, Writer};
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod sample;

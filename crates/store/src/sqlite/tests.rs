@@ -1,1 +1,244 @@
+use super::*;
+use crate::contract::{self, Place};
+use crate::sample::{self, KEY, OTHER_KEY};
+use crate::verify_stream;
+use std::fs;
+use tempfile::TempDir;
 
+/// A log file in a temporary folder of its own.
+struct InFolder(TempDir);
+
+impl InFolder {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("log.sqlite")
+    }
+
+    fn log(&self) -> Sqlite {
+        Sqlite::open(&self.file(), &KEY).unwrap()
+    }
+
+    /// What the disk would hold if the machine stopped now.
+    fn copy(&self) -> Self {
+        let copy = Self::new();
+        for file in fs::read_dir(self.0.path()).unwrap() {
+            let file = file.unwrap();
+            // The index of the write-ahead log is memory, and does not survive.
+            if !file.file_name().to_string_lossy().ends_with("-shm") {
+                fs::copy(file.path(), copy.0.path().join(file.file_name())).unwrap();
+            }
+        }
+        copy
+    }
+}
+
+impl Place for InFolder {
+    fn open(&self) -> Box<dyn Log> {
+        Box::new(self.log())
+    }
+
+    fn crash(&mut self, log: Box<dyn Log>) {
+        let copy = self.copy();
+        drop(log);
+        *self = copy;
+    }
+
+    fn crash_before_commit(&mut self, log: Box<dyn Log>, group: &[&[NewEntry]]) {
+        drop(log);
+        let mut log = self.log();
+        // With next to no cache the uncommitted pages are already in the file when the crash comes.
+        log.connection.pragma_update(None, "cache_size", 1).unwrap();
+        let keys = log.keys.clone();
+        let transaction = log.begin().unwrap();
+        assert!(insert_group(&transaction, &keys, group).is_ok());
+        let copy = self.copy();
+        drop(transaction);
+        drop(log);
+        *self = copy;
+    }
+}
+
+#[test]
+fn a_log_in_sqlite_keeps_the_contract() {
+    contract::holds(InFolder::new, 48);
+    contract::conflicts_say_what_does_not_fit(InFolder::new().log());
+}
+
+#[test]
+fn an_appended_entry_is_synced() {
+    let place = InFolder::new();
+    let log = place.log();
+    let pragma = |name| -> i64 {
+        log.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+    };
+    // 2 is FULL: the write-ahead log is synced before a commit returns.
+    assert_eq!((pragma("synchronous"), pragma("secure_delete")), (2, 1));
+}
+
+/// Wherever a power cut tears the write-ahead log, whole transactions are there and no half one.
+#[test]
+fn a_torn_write_ahead_log_loses_whole_transactions_only() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    let mut heads = vec![Head::EMPTY];
+    for round in 0..6 {
+        let batch = sample::entries("s", heads[round], 3 + 20 * (round as u64 % 2));
+        log.append(&batch).unwrap();
+        heads.push(batch.last().unwrap().as_head());
+    }
+    let whole = place.copy();
+    let wal = fs::read(whole.0.path().join("log.sqlite-wal")).unwrap();
+    let mut seen = Vec::new();
+    for cut in (0..wal.len()).step_by(1009).chain([wal.len()]) {
+        let torn = whole.copy();
+        fs::write(torn.0.path().join("log.sqlite-wal"), &wal[..cut]).unwrap();
+        let mut log = torn.log();
+        let head = log.head("s").unwrap();
+        assert!(heads.contains(&head), "cut at {cut}: {head:?}");
+        assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().head, head);
+        log.append(&sample::entries("s", head, 1)).unwrap();
+        seen.push(head.sequence);
+    }
+    seen.dedup();
+    let all: Vec<u64> = heads.iter().map(|head| head.sequence).collect();
+    assert_eq!(seen, all, "every prefix was met, in order");
+}
+
+#[test]
+fn an_erased_text_is_in_no_file_any_more() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    let (short, long) = (sample::text("a secret"), sample::text(&"long secret ".repeat(2000)));
+    let texts = vec![short.clone(), long.clone()];
+    let first = sample::entry_with("s", Head::EMPTY, "one", texts);
+    let second = sample::entry_with("s", first.as_head(), "two", vec![sample::text("kept")]);
+    log.append(&[first, second]).unwrap();
+    log.put_snapshot("s", 1, b"may hold a secret").unwrap();
+
+    let mut sealed = log.rows("SELECT sealed FROM texts WHERE sequence = 1", [], |r| r.get(0));
+    let mut sealed: Vec<Vec<u8>> = sealed.as_mut().map(std::mem::take).unwrap();
+    let snapshot: Vec<Vec<u8>> =
+        log.rows("SELECT sealed FROM snapshots", [], |r| r.get(0)).unwrap();
+    sealed.extend(snapshot);
+    // A page is the largest piece that is surely stored in one run.
+    let pieces: Vec<&[u8]> = sealed.iter().flat_map(|sealed| sealed.chunks(200)).collect();
+    let remaining = || {
+        let files = fs::read_dir(place.0.path()).unwrap();
+        let files: Vec<Vec<u8>> =
+            files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect();
+        let found = |piece: &&&[u8]| {
+            files.iter().any(|file| file.windows(piece.len()).any(|window| window == **piece))
+        };
+        pieces.iter().filter(found).count()
+    };
+    assert!(remaining() > pieces.len() / 2, "the search finds what is there");
+
+    assert_eq!(log.erase("s", &short.digest).unwrap(), Erasure::Erased);
+    assert_eq!(log.erase("s", &long.digest).unwrap(), Erasure::Erased);
+    assert_eq!(remaining(), 0);
+    assert_eq!(log.snapshot("s").unwrap(), None);
+    assert_eq!(log.texts("s", 2..=2).unwrap()[0].text, Some(sample::text("kept")));
+    assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 2);
+}
+
+#[test]
+fn an_erasure_that_a_reader_holds_up_says_so_and_can_be_finished() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    let secret = sample::text("a secret");
+    log.append(&[sample::entry_with("s", Head::EMPTY, "one", vec![secret.clone()])]).unwrap();
+    log.connection.busy_timeout(Duration::from_millis(10)).unwrap();
+
+    let reader = Sqlite::open_reader(&place.file(), &KEY).unwrap();
+    reader.connection.execute_batch("BEGIN; SELECT * FROM texts").unwrap();
+    let unfinished = log.erase("s", &secret.digest).unwrap_err();
+    assert!(matches!(unfinished, StoreError::EraseUnfinished { .. }), "{unfinished:?}");
+    assert_eq!(log.texts("s", 1..=1).unwrap()[0].text, None);
+    drop(reader);
+    assert_eq!(log.erase("s", &secret.digest).unwrap(), Erasure::AlreadyErased);
+    let wal = fs::metadata(place.0.path().join("log.sqlite-wal")).unwrap();
+    assert_eq!(wal.len(), 0);
+}
+
+#[test]
+fn a_full_disk_stores_nothing_and_the_log_goes_on_when_there_is_room() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    let batch = sample::entries("s", Head::EMPTY, 10);
+    log.append(&batch).unwrap();
+    let head = batch[9].as_head();
+
+    let pages: i64 = log.connection.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
+    log.connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
+    let large = sample::entries("s", head, 500);
+    let full = log.append(&large).unwrap_err();
+    assert!(matches!(full, StoreError::Full { .. }), "{full:?}");
+    assert!(full.to_string().contains("no room left on the disk"), "{full}");
+    assert_eq!(log.head("s").unwrap(), head);
+    assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 10);
+
+    log.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+    log.append(&large).unwrap();
+    assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 510);
+}
+
+#[test]
+fn another_key_is_refused_at_once() {
+    let place = InFolder::new();
+    drop(place.log());
+    for open in [Sqlite::open, Sqlite::open_reader] {
+        let error = open(&place.file(), &OTHER_KEY).unwrap_err();
+        assert!(matches!(error, StoreError::WrongKey { .. }), "{error:?}");
+        assert!(error.to_string().contains("bring back the key file"), "{error}");
+    }
+    assert!(Sqlite::open(&place.file(), &KEY).is_ok());
+}
+
+#[test]
+fn a_file_that_is_no_log_is_left_as_it_is() {
+    let place = InFolder::new();
+    let content = b"this is somebody's letter, not a database".repeat(100);
+    fs::write(place.file(), &content).unwrap();
+    let error = Sqlite::open(&place.file(), &KEY).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert_eq!(fs::read(place.file()).unwrap(), content);
+}
+
+#[test]
+fn a_log_of_a_newer_version_is_refused() {
+    let place = InFolder::new();
+    place.log().connection.pragma_update(None, "user_version", 99).unwrap();
+    let error = Sqlite::open(&place.file(), &KEY).unwrap_err();
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+}
+
+#[test]
+fn a_reader_never_writes_and_needs_a_log() {
+    let place = InFolder::new();
+    let missing = Sqlite::open_reader(&place.file(), &KEY).unwrap_err();
+    assert!(matches!(missing, StoreError::ReadOnly { .. }), "{missing:?}");
+    drop(place.log());
+    let mut reader = Sqlite::open_reader(&place.file(), &KEY).unwrap();
+    let error = reader.append(&sample::entries("s", Head::EMPTY, 1)).unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+}
+
+#[test]
+fn a_changed_text_or_snapshot_is_refused() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    let texts = vec![sample::text("one"), sample::text("two")];
+    let first = sample::entry_with("s", Head::EMPTY, "one", texts);
+    log.append(&[first]).unwrap();
+    log.put_snapshot("s", 1, b"state").unwrap();
+    // Moving a sealed text to another name is a change, too.
+    log.connection
+        .execute("UPDATE texts SET sealed = (SELECT sealed FROM texts ORDER BY digest LIMIT 1)", [])
+        .unwrap();
+    log.connection.execute("UPDATE snapshots SET sealed = zeroblob(60)", []).unwrap();
+    assert!(matches!(log.texts("s", 1..=1), Err(StoreError::TextChanged { sequence: 1, .. })));
+    assert!(matches!(log.snapshot("s"), Err(StoreError::SnapshotChanged { .. })));
+}
