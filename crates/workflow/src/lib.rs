@@ -1,1 +1,58 @@
 //! GitHub Actions workflow files and expressions in, a plan or exact diagnostics out.
+//!
+//! - [`parse`] reads a workflow into a [`Workflow`], or says what is wrong with it and where.
+//! - [`Workflow::triggered_by`] and [`Workflow::dispatch_inputs`] say whether and with what it starts.
+//! - [`Condition::evaluate`], [`Template::interpolate`] and [`Strategy::legs`] evaluate its parts
+//!   against a [`Scope`]; a condition also tells by a [`Trace`] how it came to its verdict.
+//!
+//! What it reads means exactly what it means on GitHub. It does not yet read the whole language:
+//! containers, services, reusable workflows, background steps and most events are errors that say
+//! so. It never runs anything, and reads neither files nor the clock.
+
+mod condition;
+mod cron;
+mod diagnostic;
+mod expression;
+mod inputs;
+mod matrix;
+mod nearest;
+mod pattern;
+mod reader;
+mod source;
+mod template;
+mod trigger;
+mod value;
+mod workflow;
+mod yaml;
+
+pub use condition::{Condition, Trace, Verdict};
+pub use diagnostic::Diagnostic;
+pub use expression::{
+    EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, EvaluationError, Scope, Status, SyntaxError,
+    evaluate,
+};
+pub use inputs::{Input, InputError, InputKind};
+pub use matrix::{
+    LEG_LABEL_CHARS_MAX, Leg, MATRIX_COMBINATIONS_MAX, MATRIX_LEGS_MAX, Matrix, MatrixError, Tree,
+};
+pub use reader::parse;
+pub use template::{Position, Template};
+pub use trigger::{Event, Filter, Occurrence, Schedule, Trigger, Triggered};
+pub use value::{Object, Value};
+pub use workflow::{
+    Access, Concurrency, Defaults, EnvironmentRef, Job, Permissions, RunsOn, Step, StepAction,
+    Strategy, Workflow,
+};
+pub use yaml::{EXPANDED_BYTES_MAX, WORKFLOW_BYTES_MAX, YAML_DEPTH_MAX};
+
+/// The longest stretch of somebody's text that is repeated in a message, in characters.
+const EXCERPT_CHARS_MAX: usize = 200;
+
+/// The text as it is repeated in a message: cut when long.
+fn excerpt(text: &str) -> String {
+    if text.chars().count() <= EXCERPT_CHARS_MAX {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(EXCERPT_CHARS_MAX - 1).collect();
+    format!("{cut}…")
+}

@@ -1,0 +1,121 @@
+//! The expression language: what stands between `${{` and `}}`, and after `if:`.
+
+mod ast;
+mod evaluator;
+mod functions;
+mod lexer;
+mod parser;
+
+pub(crate) use ast::{Function, Node};
+pub(crate) use evaluator::{evaluate_condition, evaluate_node};
+pub(crate) use parser::parse;
+
+use crate::Value;
+use crate::value::Object;
+
+/// The longest expression, counted in UTF-16 code units as GitHub counts.
+pub const EXPRESSION_LENGTH_MAX: usize = 21_000;
+/// The deepest nesting of an expression's parts.
+pub const EXPRESSION_DEPTH_MAX: usize = 50;
+
+/// What an expression is evaluated against.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// The contexts (`github`, `needs`, `steps`, ...) by name. A name that is not here is an error.
+    pub contexts: &'a Object,
+    /// What `success()`, `failure()` and `cancelled()` answer.
+    pub status: Status,
+    /// Hashes the files that match the patterns, for `hashFiles`; without it that function is an error.
+    pub hash_files: Option<&'a dyn Fn(&[String]) -> Result<String, String>>,
+}
+
+impl<'a> Scope<'a> {
+    /// A scope in which all went well so far and no files are at hand.
+    pub fn new(contexts: &'a Object) -> Self {
+        Self { contexts, status: Status::Success, hash_files: None }
+    }
+
+    pub fn with_status(self, status: Status) -> Self {
+        Self { status, ..self }
+    }
+}
+
+/// How things went before the condition at hand: for a job its ancestors, for a step the job so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Only `success()` holds.
+    Success,
+    /// Only `failure()` holds.
+    Failure,
+    /// Only `cancelled()` holds.
+    Cancelled,
+    /// None of the three holds: an ancestor of the job was skipped and none failed.
+    Skipped,
+}
+
+/// An expression that is not one, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    pub message: String,
+    /// The byte at which the offending text starts, within the expression.
+    pub offset: usize,
+    /// The length of the offending text in bytes.
+    pub length: usize,
+    /// The nearest known name, when one was mistyped.
+    pub hint: Option<String>,
+}
+
+/// Why an expression has no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError {
+    #[error("the expression `{expression}` cannot be read: {error}")]
+    Syntax { expression: String, error: SyntaxError },
+    #[error("The following format string is invalid: {0}")]
+    FormatInvalid(String),
+    #[error("The following format string references more arguments than were supplied: {0}")]
+    FormatArgumentMissing(String),
+    #[error("case predicate must evaluate to a boolean value")]
+    CasePredicate,
+    #[error("Error parsing fromJson: {reason}, in the text {text}")]
+    Json { reason: String, text: String },
+    #[error("`hashFiles` cannot be used here: there is no workspace yet")]
+    NoWorkspace,
+    #[error("`hashFiles` failed: {0}")]
+    HashFiles(String),
+    #[error("`{source_text}` has the value {found}, but {wanted} is needed here")]
+    Kind { source_text: String, wanted: &'static str, found: String },
+    #[error(transparent)]
+    Matrix(#[from] crate::MatrixError),
+}
+
+/// The value of one expression, without the surrounding `${{ }}`. The empty expression is null.
+///
+/// The names that may occur are those of the scope's contexts.
+pub fn evaluate(expression: &str, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
+    match parse_in_scope(expression, scope)? {
+        Some(node) => evaluate_node(&node, scope),
+        None => Ok(Value::Null),
+    }
+}
+
+/// Parses with the names that the scope offers.
+pub(crate) fn parse_in_scope(
+    expression: &str,
+    scope: &Scope<'_>,
+) -> Result<Option<Node>, EvaluationError> {
+    let names: Vec<&str> = scope.contexts.iter().map(|(name, _)| name).collect();
+    parse(expression, &Vocabulary { contexts: &names, functions: Function::ALL })
+        .map_err(|error| EvaluationError::Syntax { expression: expression.to_owned(), error })
+}
+
+/// The names that an expression may use at its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vocabulary<'a> {
+    pub(crate) contexts: &'a [&'a str],
+    /// The functions that belong to the place (such as `hashFiles`), or all of them.
+    pub(crate) functions: &'a [Function],
+}
+
+#[cfg(test)]
+mod tests;

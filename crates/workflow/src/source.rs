@@ -1,0 +1,57 @@
+//! The text of a file, and places in it.
+
+use std::ops::Range;
+
+use crate::{Diagnostic, Position};
+
+pub(crate) struct Source<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) text: &'a str,
+    /// The byte at which each character starts, unless every character is one byte.
+    offsets: Option<Vec<usize>>,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
+        let offsets =
+            (!text.is_ascii()).then(|| text.char_indices().map(|(offset, _)| offset).collect());
+        Self { file, text, offsets }
+    }
+
+    /// The byte at which the character with this number starts.
+    pub(crate) fn offset(&self, character: usize) -> usize {
+        match &self.offsets {
+            Some(offsets) => offsets.get(character).copied().unwrap_or(self.text.len()),
+            None => character.min(self.text.len()),
+        }
+    }
+
+    pub(crate) fn position(&self, offset: usize) -> Position {
+        let before = &self.text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Position {
+            line: number(before.matches('\n').count() + 1),
+            column: number(before[line_start..].chars().count() + 1),
+        }
+    }
+
+    pub(crate) fn diagnostic(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
+        let Position { line, column } = self.position(span.start);
+        Diagnostic {
+            file: self.file.to_owned(),
+            line,
+            column,
+            span: self.visible(span),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The span without white space at its end, and at least one character long where there is one.
+    fn visible(&self, span: Range<usize>) -> Range<usize> {
+        let length = self.text[span.clone()].trim_end().len();
+        let first = self.text[span.start..].chars().next().map_or(0, char::len_utf8);
+        span.start..span.start + length.max(first)
+    }
+}
