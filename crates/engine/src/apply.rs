@@ -217,8 +217,9 @@ impl Applying<'_> {
         let id = RunId(self.entry.sequence);
         let workflow: Option<qnt9_workflow::Workflow> = serde_json::from_value(source.clone()).ok();
         let keys = workflow.iter().flat_map(|workflow| &workflow.jobs);
-        let jobs =
-            keys.map(|job| Job { key: job.key.clone(), plan: JobPlan::Waiting }).collect::<Vec<_>>();
+        let jobs = keys
+            .map(|job| Job { key: job.key.clone(), plan: JobPlan::Waiting })
+            .collect::<Vec<_>>();
         let run = Run {
             id,
             path: path.clone(),
@@ -333,12 +334,7 @@ impl Applying<'_> {
         }
     }
 
-    fn leg(
-        &mut self,
-        run: RunId,
-        job: &qnt9_model::JobKey,
-        change: impl FnOnce(&mut LegState),
-    ) {
+    fn leg(&mut self, run: RunId, job: &qnt9_model::JobKey, change: impl FnOnce(&mut LegState)) {
         let run = self.project.runs.get_mut(&run);
         if let Some(leg) = run.and_then(|run| run.legs.get_mut(job)) {
             change(leg);
@@ -372,6 +368,7 @@ impl Applying<'_> {
                     steps: BTreeMap::new(),
                     log: Vec::new(),
                     outputs: Vec::new(),
+                    summary: None,
                     reason: None,
                 });
             }),
@@ -398,16 +395,16 @@ impl Applying<'_> {
                 state.steps.insert(*step, done);
             }),
             Fact::LogSealed { attempt, first_line, lines, blob } => self.try_of(attempt, |state| {
-                let chunk =
-                    LogChunk { first_line: *first_line, lines: *lines, blob: blob.clone() };
+                let chunk = LogChunk { first_line: *first_line, lines: *lines, blob: blob.clone() };
                 state.log.push(chunk);
             }),
-            Fact::JobFinished { attempt, result, outputs, reason } => {
+            Fact::JobFinished { attempt, result, outputs, reason, summary } => {
                 let reason = reason.as_ref().map(|reason| reason.show().to_owned());
                 self.try_of(attempt, |state| {
                     state.finished = Some(time);
                     state.result = Some(*result);
                     state.outputs.clone_from(outputs);
+                    state.summary.clone_from(summary);
                     state.reason.clone_from(&reason);
                 });
                 self.leg(attempt.run, &attempt.job, |leg| {

@@ -69,9 +69,10 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
         | C::TrafficApplied { .. }
         | C::CountWindow { .. }
         | C::ArmDrained { .. } => deployments::decide(&on, &ask.command),
-        C::Notify { .. } | C::NotificationTried { .. } | C::SetSecret { .. } | C::RemoveSecret { .. } => {
-            notices::decide(&on, &ask.command)
-        }
+        C::Notify { .. }
+        | C::NotificationTried { .. }
+        | C::SetSecret { .. }
+        | C::RemoveSecret { .. } => notices::decide(&on, &ask.command),
         C::LockState { .. }
         | C::UnlockState { .. }
         | C::WriteState { .. }

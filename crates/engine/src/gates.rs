@@ -165,7 +165,9 @@ impl<'a> Gate<'a> {
 
     fn rolling_out(&self) -> Option<qnt9_model::DeploymentId> {
         let places = self.project.places.iter();
-        places.filter(|(place, _)| &place.environment == self.environment).find_map(|(_, s)| s.active)
+        places
+            .filter(|(place, _)| &place.environment == self.environment)
+            .find_map(|(_, s)| s.active)
     }
 
     fn approvals(&self, rule: &ApprovalRule, now: Millis) -> Why {
@@ -187,9 +189,8 @@ impl<'a> Gate<'a> {
                 Some(_) => Why::leaf(person.clone(), Holds::NotYet)
                     .because("approved something else: release or plan changed since"),
                 None => match excluded.get(person) {
-                    Some(because) => {
-                        Why::leaf(format!("{person} cannot"), Holds::NotYet).because(because.clone())
-                    }
+                    Some(because) => Why::leaf(format!("{person} cannot"), Holds::NotYet)
+                        .because(because.clone()),
                     None => Why::leaf(person.clone(), Holds::NotYet).because("can approve"),
                 },
             });

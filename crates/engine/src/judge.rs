@@ -21,9 +21,8 @@ pub const EARLY_FACTOR: u64 = 4;
 pub fn judge(new: Counts, old: Counts, min_requests: u64) -> (Verdict, String) {
     let figures = format!("{} against {} of the old release", share(new), share(old));
     let tolerated = tolerated_per_mille(old);
-    let is_worse_than = |per_mille: u64| {
-        new.bad >= BAD_REQUESTS_MIN && new.bad * 1000 > new.requests * per_mille
-    };
+    let is_worse_than =
+        |per_mille: u64| new.bad >= BAD_REQUESTS_MIN && new.bad * 1000 > new.requests * per_mille;
     let enough = new.requests >= min_requests;
     if is_worse_than(tolerated * EARLY_FACTOR) || (enough && is_worse_than(tolerated)) {
         return (Verdict::Bad, format!("{figures}: worse than tolerated"));

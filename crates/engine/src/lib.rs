@@ -23,8 +23,6 @@ pub mod policy;
 pub mod rollout;
 mod settle;
 pub mod state;
-#[cfg(test)]
-mod tests;
 
 pub use machine::step;
 pub use orders::{deadline, orders};

@@ -38,8 +38,7 @@ fn append(
 ) {
     for fact in facts {
         let sequence = state.sequence(stream) + 1;
-        let entry =
-            Entry { stream: stream.clone(), sequence, time, actor: actor.clone(), fact };
+        let entry = Entry { stream: stream.clone(), sequence, time, actor: actor.clone(), fact };
         apply(state, &entry);
         entries.push(entry);
     }

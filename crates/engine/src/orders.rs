@@ -95,9 +95,10 @@ fn traffic(project: &Project) -> Vec<Order> {
         .collect();
     orders.push(Order::KeepReplicas(wanted));
     let behind = |(place, generation): &&(Place, u64)| {
-        project.places.get(place).is_some_and(|state| {
-            state.address.is_some() && state.applied < *generation
-        })
+        project
+            .places
+            .get(place)
+            .is_some_and(|state| state.address.is_some() && state.applied < *generation)
     };
     if generations.iter().any(|generation| behind(&generation)) {
         orders.push(Order::CarryTraffic(generations));

@@ -13,7 +13,9 @@ pub fn next(project: &Project, deployment: &Deployment, now: Millis) -> Option<F
     }
     match deployment.percent {
         0 => start(project, deployment, now),
-        100 => applied(project, deployment).then(|| finish(deployment, DeploymentOutcome::Succeeded)),
+        100 => {
+            applied(project, deployment).then(|| finish(deployment, DeploymentOutcome::Succeeded))
+        }
         _ => step(project, deployment, now),
     }
 }

@@ -92,9 +92,12 @@ impl Settling<'_> {
         let mut contexts = contexts::of_run(self.stream, self.project, run);
         contexts.insert("needs", contexts::needs(run, &job.needs));
         let scope = Scope::new(&contexts).with_status(contexts::status(run, key));
-        let condition = job.condition.clone().unwrap_or_else(Condition::default_success);
         let (run_id, key) = (run.id, key.to_owned());
-        let verdict = match condition.evaluate(&scope) {
+        let verdict = match &job.condition {
+            Some(condition) => condition.evaluate(&scope),
+            None => Ok(Condition::verdict_of_none(&scope)),
+        };
+        let verdict = match verdict {
             Ok(verdict) => verdict,
             Err(error) => {
                 let reason = UserText::from(format!("if: {error}"));
@@ -185,7 +188,13 @@ impl Settling<'_> {
 /// A leg that ends without having been with a runner: attempt 0.
 fn never_started(run: &Run, leg: &LegState, result: Outcome, reason: String) -> Fact {
     let attempt = AttemptId { run: run.id, job: leg.leg.job.clone(), attempt: 0 };
-    Fact::JobFinished { attempt, result, outputs: Vec::new(), reason: Some(reason.into()) }
+    Fact::JobFinished {
+        attempt,
+        result,
+        outputs: Vec::new(),
+        reason: Some(reason.into()),
+        summary: None,
+    }
 }
 
 fn skip_reason(run: &Run, job: &JobDefinition, trace: &str) -> String {
@@ -215,21 +224,19 @@ const MINUTE_MS: f64 = 60_000.0;
 const TIMEOUT_MINUTES: f64 = 360.0;
 
 fn legs(job: &JobDefinition, contexts: &Object, scope: &Scope<'_>) -> Result<Planned, String> {
-    let at = |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
+    let at =
+        |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
     let Some(strategy) = &job.strategy else {
         let leg = leg(job, contexts, scope, None)?;
         return Ok(Planned { legs: vec![leg], fail_fast: false, max_parallel: None });
     };
-    let fail_fast = strategy.fail_fast.as_ref().map_or(Ok(true), |t| t.boolean(scope));
-    let max_parallel = strategy.max_parallel.as_ref().map(|t| t.number(scope)).transpose();
-    let max_parallel = max_parallel.map_err(at("max-parallel"))?;
     let expanded = strategy.legs(scope).map_err(|error| format!("matrix: {error}"))?;
     let legs: Result<Vec<Leg>, String> =
         expanded.iter().map(|matrix| leg(job, contexts, scope, Some(matrix))).collect();
     Ok(Planned {
         legs: legs?,
-        fail_fast: fail_fast.map_err(at("fail-fast"))?,
-        max_parallel: max_parallel.map(|limit| limit.max(1.0) as u32),
+        fail_fast: strategy.fails_fast(scope).map_err(at("fail-fast"))?,
+        max_parallel: strategy.parallel_max(scope).map_err(at("max-parallel"))?,
     })
 }
 
@@ -243,7 +250,8 @@ fn leg(
     let values = matrix.map_or_else(|| Value::Object(Object::new()), |m| m.values.clone().into());
     contexts.insert("matrix", values.clone());
     let scope = Scope { contexts: &contexts, ..*scope };
-    let at = |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
+    let at =
+        |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
     let given = job.name.as_ref().map(|name| name.interpolate(&scope)).transpose();
     let given = given.map_err(at("name"))?;
     let name = match (given, matrix.map(|m| m.label.as_str()).filter(|label| !label.is_empty())) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use qnt9_model::door::Workspace;
 use qnt9_model::fact::{
-    Cause, Commit, Concurrency, Counts, DeploymentOutcome, Direction, Leg, Outcome, RefUpdate, Span,
-    Subjects, Verdict,
+    Cause, Commit, Concurrency, Counts, DeploymentOutcome, Direction, Leg, Outcome, RefUpdate,
+    Span, Subjects, Verdict,
 };
 use qnt9_model::plan::PlanSummary;
 use qnt9_model::{
@@ -336,6 +336,8 @@ pub struct Attempt {
     pub log: Vec<LogChunk>,
     /// Its outputs.
     pub outputs: Vec<(String, UserText)>,
+    /// What its steps wrote to their summaries, as Markdown.
+    pub summary: Option<UserText>,
     /// What went wrong where the steps do not say.
     pub reason: Option<String>,
 }

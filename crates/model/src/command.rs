@@ -82,6 +82,7 @@ pub enum Command {
         result: Outcome,
         outputs: Vec<(String, String)>,
         reason: Option<String>,
+        summary: Option<String>,
     },
     /// An attempt's runner is gone.
     LoseJob { attempt: AttemptId, reason: String },

@@ -292,6 +292,8 @@ pub enum Fact {
         outputs: Vec<(String, UserText)>,
         /// What went wrong, where the steps do not say.
         reason: Option<UserText>,
+        /// What its steps wrote to their summaries, as Markdown.
+        summary: Option<UserText>,
     },
     /// The runner of the attempt is gone. Without an environment the job is tried again; with one a
     /// person decides.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::identity;
 use crate::machine::Machine;
+use crate::orders::jobs::LiveJobs;
 
 /// What everything in the server shares. Clones are cheap and the same.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ struct Inner {
     token_key: MacKey,
     session_key: MacKey,
     key: MasterKey,
+    live_jobs: LiveJobs,
 }
 
 impl Core {
@@ -49,6 +51,7 @@ impl Core {
             log,
             blobs,
             key,
+            live_jobs: LiveJobs::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -132,6 +135,12 @@ impl Core {
     #[must_use]
     pub fn session_key(&self) -> &MacKey {
         &self.inner.session_key
+    }
+
+    /// What followed attempts are at.
+    #[must_use]
+    pub fn live_jobs(&self) -> &LiveJobs {
+        &self.inner.live_jobs
     }
 
     /// The token of an attempt.

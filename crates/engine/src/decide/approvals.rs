@@ -1,7 +1,6 @@
 //! Approving and rejecting what waits for an environment.
 
 use qnt9_model::fact::Fact;
-use qnt9_model::why::Holds;
 use qnt9_model::{EnvironmentName, Refusal, Role, RunId, UserText};
 
 use super::On;
@@ -107,9 +106,4 @@ fn waiting<'a>(
             Err(Refusal::NothingWaits { run: run.id, environment, note })
         }
     }
-}
-
-/// Whether the tree says that the gate can never open.
-pub(crate) fn is_hopeless(why: &qnt9_model::Why) -> bool {
-    why.holds == Holds::No
 }

@@ -1,9 +1,9 @@
 //! Deployments: who may start one, and what runners and gateway report of it.
 
-use qnt9_model::fact::{Direction, DeploymentOutcome, Fact};
+use qnt9_model::fact::{DeploymentOutcome, Direction, Fact};
 use qnt9_model::policy::RolloutRule;
 use qnt9_model::{
-    Command, DeploymentId, EnvironmentName, Place, ReleaseDigest, Refusal, Role, UserText,
+    Command, DeploymentId, EnvironmentName, Place, Refusal, ReleaseDigest, Role, UserText,
 };
 
 use super::On;
@@ -68,7 +68,8 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
 
 /// The rollout that is going on in an environment.
 fn active<'a>(on: &On<'a>, environment: &EnvironmentName) -> Option<&'a Deployment> {
-    let mut places = on.project.places.iter().filter(|(place, _)| &place.environment == environment);
+    let mut places =
+        on.project.places.iter().filter(|(place, _)| &place.environment == environment);
     places.find_map(|(_, state)| on.project.deployments.get(&state.active?))
 }
 
@@ -80,11 +81,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn facts(
-        &self,
-        on: &On<'_>,
-        call: Option<qnt9_model::CallKey>,
-    ) -> Result<Vec<Fact>, Refusal> {
+    fn facts(&self, on: &On<'_>, call: Option<qnt9_model::CallKey>) -> Result<Vec<Fact>, Refusal> {
         let refuse = |reason: String| Refusal::Release {
             release: self.release.short(),
             environment: self.environment.clone(),
@@ -98,7 +95,10 @@ impl Request<'_> {
         let policy = on.project.policy.as_ref().map(|(_, policy)| policy);
         let service = policy.and_then(|policy| policy.service(&release.service));
         let service = service.ok_or_else(|| {
-            refuse(format!("qnt9.toml has no [service.{}] that says how to run it", release.service))
+            refuse(format!(
+                "qnt9.toml has no [service.{}] that says how to run it",
+                release.service
+            ))
         })?;
         let rules = policy.and_then(|policy| policy.environment(self.environment));
         let place =
@@ -193,7 +193,11 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
         Command::ReplicaReady { deployment, replica, address } => {
             let same = known(deployment).is_none_or(|d| d.ready.get(replica) == Some(address));
             let (deployment, replica, address) = (*deployment, *replica, address.clone());
-            if same { Vec::new() } else { vec![Fact::ReplicaReady { deployment, replica, address }] }
+            if same {
+                Vec::new()
+            } else {
+                vec![Fact::ReplicaReady { deployment, replica, address }]
+            }
         }
         Command::ReplicaLost { deployment, replica, reason } => {
             let ready = known(deployment).is_some_and(|d| d.ready.contains_key(replica));
@@ -204,7 +208,11 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
             let news = known(deployment).is_some_and(|d| d.replica_failure.is_none());
             let (deployment, replica) = (*deployment, *replica);
             let report = UserText::from(report.as_str());
-            if news { vec![Fact::ReplicaFailed { deployment, replica, report }] } else { Vec::new() }
+            if news {
+                vec![Fact::ReplicaFailed { deployment, replica, report }]
+            } else {
+                Vec::new()
+            }
         }
         Command::TrafficApplied { place, generation } => {
             let behind = on.project.places.get(place).is_some_and(|s| s.applied < *generation);

@@ -46,16 +46,7 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 _ => Err(stale(on, attempt)),
             }
         }
-        Command::FinishStep {
-            attempt,
-            step,
-            name,
-            outcome,
-            conclusion,
-            span,
-            user,
-            own,
-        } => {
+        Command::FinishStep { attempt, step, name, outcome, conclusion, span, user, own } => {
             let (_, leg) = on.attempt(attempt)?;
             let last = leg.attempts.last();
             if last.is_some_and(|last| last.steps.contains_key(step)) {
@@ -87,9 +78,9 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 blob: blob.clone(),
             }])
         }
-        Command::FinishJob { attempt, result, outputs, reason } => {
+        Command::FinishJob { attempt, result, outputs, reason, summary } => {
             on.attempt(attempt)?;
-            finish(attempt, *result, outputs, reason.as_deref())
+            finish(attempt, *result, outputs, reason.as_deref(), summary.as_deref())
         }
         Command::LoseJob { attempt, reason } => {
             let (_, leg) = on.attempt(attempt)?;
@@ -107,6 +98,7 @@ fn finish(
     result: Outcome,
     outputs: &[(String, String)],
     reason: Option<&str>,
+    summary: Option<&str>,
 ) -> Result<Vec<Fact>, Refusal> {
     let bytes: usize = outputs.iter().map(|(name, value)| name.len() + value.len()).sum();
     let (result, outputs, reason) = if bytes > JOB_OUTPUT_BYTES_MAX {
@@ -124,6 +116,7 @@ fn finish(
         result,
         outputs,
         reason: reason.map(UserText::from),
+        summary: summary.map(UserText::from),
     }])
 }
 
@@ -145,15 +138,13 @@ fn resolve_lost(
             reason: format!("there is nothing to decide: {}", super::stands(leg)),
         });
     }
-    let attempt = qnt9_model::AttemptId {
-        run: run.id,
-        job: job.clone(),
-        attempt: leg.attempts.len() as u32,
-    };
+    let attempt =
+        qnt9_model::AttemptId { run: run.id, job: job.clone(), attempt: leg.attempts.len() as u32 };
     match decision {
         qnt9_model::command::Decision::Rerun => Ok(vec![Fact::JobRerun { attempt }]),
         qnt9_model::command::Decision::Abandon => {
-            finish(&attempt, Outcome::Failure, &[], Some("its runner was lost, and it was given up"))
+            let reason = "its runner was lost, and it was given up";
+            finish(&attempt, Outcome::Failure, &[], Some(reason), None)
         }
     }
 }

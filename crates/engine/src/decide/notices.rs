@@ -36,9 +36,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             let notification = *notification;
             Ok(vec![match failure {
                 None => Fact::NotificationDelivered { notification },
-                Some(reason) => {
-                    Fact::NotificationFailed { notification, reason: reason.clone() }
-                }
+                Some(reason) => Fact::NotificationFailed { notification, reason: reason.clone() },
             }])
         }
         Command::SetSecret { name, environment, value } => {

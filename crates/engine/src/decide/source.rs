@@ -3,7 +3,7 @@
 use qnt9_model::command::{RefMoved, WorkflowFile};
 use qnt9_model::fact::{Cause, Commit, Concurrency, Fact, RefUpdate};
 use qnt9_model::{Command, PushId, Refusal, Role, RunId, Sha, UserText};
-use qnt9_workflow::{Object, Occurrence, Scope, Triggered, Value, Workflow};
+use qnt9_workflow::{Event, Object, Occurrence, Scope, Triggered, Value, Workflow};
 use serde_json::json;
 
 use super::On;
@@ -66,9 +66,7 @@ fn policy(on: &On<'_>, moved: &RefMoved) -> Option<Fact> {
     let commit = moved.update.new.clone()?;
     Some(match moved.policy.as_ref()? {
         Ok(policy) => Fact::PolicyAdopted { commit, policy: policy.clone() },
-        Err(message) => {
-            Fact::PolicyRefused { commit, message: UserText::from(message.as_str()) }
-        }
+        Err(message) => Fact::PolicyRefused { commit, message: UserText::from(message.as_str()) },
     })
 }
 
@@ -109,15 +107,20 @@ fn push_run(
             return Some(Fact::WorkflowRefused { commit: commit.clone(), path, message });
         }
     };
-    let occurrence = Occurrence::push(&moved.update.reference, moved.changed_paths.as_deref());
-    if let Triggered::No { .. } = workflow.triggered_by(&occurrence) {
-        return None;
-    }
     let find = |sha: &Sha| {
         let new = commits.iter().find(|commit| &commit.sha == sha);
         new.or_else(|| on.project.commits.get(sha))
     };
     let head = find(commit).map(|commit| commit.title.show().to_owned()).unwrap_or_default();
+    let occurrence = Occurrence {
+        event: Event::Push,
+        reference: &moved.update.reference,
+        changed_paths: moved.changed_paths.as_deref(),
+        commit_message: Some(&head),
+    };
+    if let Triggered::No { .. } = workflow.triggered_by(&occurrence) {
+        return None;
+    }
     let listed = commits.iter().map(|commit| {
         json!({"id": commit.sha, "message": commit.title.show(),
                "author": {"name": commit.author, "email": commit.email}})
@@ -171,7 +174,13 @@ fn dispatch(
         return Err(refuse(format!("{reference} is not at {}", commit.short())));
     }
     let workflow = read(file).map_err(refuse)?;
-    if let Triggered::No { reason } = workflow.triggered_by(&Occurrence::dispatch(reference)) {
+    let occurrence = Occurrence {
+        event: Event::WorkflowDispatch,
+        reference,
+        changed_paths: None,
+        commit_message: None,
+    };
+    if let Triggered::No { reason } = workflow.triggered_by(&occurrence) {
         return Err(refuse(reason));
     }
     let inputs = workflow.dispatch_inputs(inputs).map_err(|error| refuse(error.to_string()))?;
