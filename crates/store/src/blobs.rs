@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 const COPY_BYTES: usize = 128 * 1024;
+const SHARD_DIGITS: usize = 2;
 const UNFINISHED: &str = "unfinished";
 
 /// The blobs of one data folder. Clones name the same place.
@@ -98,7 +99,7 @@ impl Blobs {
     /// Where the blob lies, whether or not it exists.
     pub fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
-        let (shard, rest) = name.split_at(2);
+        let (shard, rest) = name.split_at(SHARD_DIGITS);
         self.shards().join(shard).join(rest)
     }
 
@@ -118,7 +119,7 @@ impl Blobs {
     /// The digests of all blobs, sorted.
     pub fn list(&self) -> Result<Vec<Digest>, BlobError> {
         let mut digests = Vec::new();
-        for shard in names(&self.shards())? {
+        for shard in names(&self.shards())?.into_iter().filter(|name| name.len() == SHARD_DIGITS) {
             for rest in names(&self.shards().join(&shard))? {
                 // A file of another name is not ours, and is left alone.
                 digests.extend(format!("{shard}{rest}").parse::<Digest>());

@@ -53,6 +53,13 @@ pub enum StoreError {
         source: Cause,
     },
 
+    /// There is no log to read.
+    #[error("there is no log at {path}")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+
     /// Another process holds the file.
     #[error("{path} is in use by another process")]
     Busy {

@@ -58,6 +58,9 @@ impl Sqlite {
 
     /// Opens an existing log for reading only, even while a server writes it.
     pub fn open_reader(path: &Path, key: &MasterKey) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
         Self::connect_reader(path, Keys::new(key))
     }
 

@@ -40,7 +40,8 @@ pub fn verify_stream(
     let behind = log.read(stream, end + 1, 1)?;
     if !behind.is_empty() && log.sealed_head(stream)? == head {
         let stream = stream.to_owned();
-        return Err(Tampered { stream, sequence: end + 1, reason: Reason::BehindHead }.into());
+        let reason = if head.is_some() { Reason::BehindHead } else { Reason::HeadMissing };
+        return Err(Tampered { stream, sequence: end + 1, reason }.into());
     }
     Ok(verified)
 }
@@ -222,6 +223,8 @@ pub enum Reason {
     },
     /// The entry lies behind the last one of the stream.
     BehindHead,
+    /// The stream has entries, but the record of its last one was deleted.
+    HeadMissing,
     /// The record of the last entry was not written with the master key.
     HeadChanged,
     /// A text of the entry does not open with the master key.
@@ -236,8 +239,8 @@ impl fmt::Display for Reason {
         match self {
             Self::Changed => f.write_str("was changed: its digest is not the recorded one"),
             Self::Rewritten => f.write_str(
-                "was rewritten together with what follows it: its seal was not made with the \
-                 master key",
+                "does not have the seal of the master key: it was rewritten together with what \
+                 follows it, or its seal was changed",
             ),
             Self::OtherHistory => f.write_str(
                 "was taken from another copy of the log: it does not follow the one before",
@@ -251,6 +254,9 @@ impl fmt::Display for Reason {
             }
             Self::BehindHead => {
                 f.write_str("was added from outside: the recorded end of the stream is before it")
+            }
+            Self::HeadMissing => {
+                f.write_str("is there, but the record of the stream's end was deleted")
             }
             Self::HeadChanged => f.write_str(
                 "is not reliably the last one: the record of the stream's end was changed",

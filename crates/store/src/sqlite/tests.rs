@@ -219,7 +219,7 @@ fn a_log_of_a_newer_version_is_refused() {
 fn a_reader_never_writes_and_needs_a_log() {
     let place = InFolder::new();
     let missing = Sqlite::open_reader(&place.file(), &KEY).unwrap_err();
-    assert!(matches!(missing, StoreError::ReadOnly { .. }), "{missing:?}");
+    assert!(matches!(missing, StoreError::Missing { .. }), "{missing:?}");
     drop(place.log());
     let mut reader = Sqlite::open_reader(&place.file(), &KEY).unwrap();
     let error = reader.append(&sample::entries("s", Head::EMPTY, 1)).unwrap_err();

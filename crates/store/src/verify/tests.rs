@@ -1,1 +1,335 @@
+use super::*;
+use crate::log::{Log, NewEntry};
+use crate::sample::{self, KEY};
+use crate::{Memory, Sqlite};
+use expect_test::{Expect, expect};
+use rusqlite::{Connection, params};
+use std::path::PathBuf;
+use tempfile::TempDir;
 
+/// A log of eight entries in stream `s`, entry 3 with a text, and two in stream `t`; somebody with a
+/// database tool, but without the master key, works on its file.
+struct Victim {
+    _folder: TempDir,
+    file: PathBuf,
+    entries: Vec<NewEntry>,
+}
+
+impl Victim {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("log.sqlite");
+        let mut entries = sample::entries("s", Head::EMPTY, 2);
+        let texts = vec![sample::text("a secret")];
+        entries.push(sample::entry_with("s", entries[1].as_head(), "three", texts));
+        entries.extend(sample::entries("s", entries[2].as_head(), 5));
+        let mut log = Sqlite::open(&file, &KEY).unwrap();
+        log.append(&entries).unwrap();
+        log.append(&sample::entries("t", Head::EMPTY, 2)).unwrap();
+        Self { _folder: folder, file, entries }
+    }
+
+    fn sql(&self, statements: &str) {
+        Connection::open(&self.file).unwrap().execute_batch(statements).unwrap();
+    }
+
+    fn put_line(&self, sequence: u64, line: &[u8]) {
+        let connection = Connection::open(&self.file).unwrap();
+        let update = "UPDATE entries SET line = $1 WHERE stream = 's' AND sequence = $2";
+        let changed = connection.execute(update, params![line, sequence as i64]).unwrap();
+        assert_eq!(changed, 1);
+    }
+
+    /// Makes every line after `sequence` name the digest of the one before it, and the head the
+    /// last, as somebody does who knows how the chain is made.
+    fn rechain_after(&self, sequence: u64) {
+        let connection = Connection::open(&self.file).unwrap();
+        let select = "SELECT line FROM entries WHERE stream = 's' AND sequence = $1";
+        let read = |at: u64| -> Vec<u8> {
+            connection.query_row(select, [at as i64], |row| row.get(0)).unwrap()
+        };
+        let end = self.entries.len() as u64;
+        for at in sequence + 1..=end {
+            let old = LineHeader::of(&read(at)).unwrap().previous.to_string();
+            let new = Digest::of(&read(at - 1)).to_string();
+            let line = String::from_utf8(read(at)).unwrap().replace(&old, &new);
+            self.put_line(at, line.as_bytes());
+        }
+        let digest = Digest::of(&read(end));
+        let update = "UPDATE heads SET digest = $1 WHERE stream = 's'";
+        connection.execute(update, [digest.as_bytes()]).unwrap();
+    }
+
+    /// What the verifier says with the key and without it.
+    fn check(&self, expected: Expect) {
+        let log = Sqlite::open_reader(&self.file, &KEY).unwrap();
+        let say = |key| match verify_stream(&log, "s", key) {
+            Ok(verified) => format!("{} good entries", verified.entries),
+            Err(error) => error.to_string(),
+        };
+        let said = format!("with the key: {}\nwithout:      {}\n", say(Some(&KEY)), say(None));
+        expected.assert_eq(&said);
+        assert_eq!(verify_stream(&log, "t", Some(&KEY)).unwrap().entries, 2);
+    }
+}
+
+fn changed(entry: &NewEntry) -> Vec<u8> {
+    let line = String::from_utf8(entry.line().to_vec()).unwrap();
+    line.replace("note", "mote").into_bytes()
+}
+
+#[test]
+fn an_untouched_log_is_whole() {
+    Victim::new().check(expect![[r#"
+        with the key: 8 good entries
+        without:      8 good entries
+    "#]]);
+}
+
+#[test]
+fn each_changed_line_is_named() {
+    for place in 1..=8 {
+        let victim = Victim::new();
+        victim.put_line(place, &changed(&victim.entries[place as usize - 1]));
+        let log = Sqlite::open_reader(&victim.file, &KEY).unwrap();
+        for key in [None, Some(&KEY)] {
+            match verify_stream(&log, "s", key) {
+                Err(VerifyError::Tampered(Tampered { sequence, reason, .. })) => {
+                    assert_eq!((sequence, reason), (place, Reason::Changed));
+                }
+                other => panic!("{place}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// The change may be in the very field that makes the chain.
+#[test]
+fn each_changed_link_is_named() {
+    for place in 1..=8 {
+        let victim = Victim::new();
+        let line = sample::line("s", place, Digest::of(b"other"), "x");
+        victim.put_line(place, &line);
+        let log = Sqlite::open_reader(&victim.file, &KEY).unwrap();
+        for key in [None, Some(&KEY)] {
+            match verify_stream(&log, "s", key) {
+                Err(VerifyError::Tampered(Tampered { sequence, reason, .. })) => {
+                    assert_eq!((sequence, reason), (place, Reason::Changed));
+                }
+                other => panic!("{place}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_no_fact_is_named() {
+    let victim = Victim::new();
+    victim.put_line(5, b"\xff\x00 nonsense");
+    victim.check(expect![[r#"
+        with the key: entry 5 of stream `s` was changed: its digest is not the recorded one
+        without:      entry 5 of stream `s` was changed: its digest is not the recorded one
+    "#]]);
+}
+
+#[test]
+fn a_deleted_entry_is_named() {
+    let victim = Victim::new();
+    victim.sql("DELETE FROM entries WHERE stream = 's' AND sequence = 4");
+    victim.check(expect![[r#"
+        with the key: entry 4 of stream `s` is missing: entry 5 comes in its place
+        without:      entry 4 of stream `s` is missing: entry 5 comes in its place
+    "#]]);
+}
+
+#[test]
+fn a_cut_tail_is_named() {
+    let victim = Victim::new();
+    victim.sql("DELETE FROM entries WHERE stream = 's' AND sequence > 6");
+    victim.check(expect![[r#"
+        with the key: entry 7 of stream `s` is missing: the log ends before it
+        without:      entry 7 of stream `s` is missing: the log ends before it
+    "#]]);
+}
+
+#[test]
+fn a_cut_tail_with_a_fitting_head_needs_the_key_to_be_found() {
+    let victim = Victim::new();
+    victim.sql("DELETE FROM entries WHERE stream = 's' AND sequence > 6");
+    let connection = Connection::open(&victim.file).unwrap();
+    let digest = victim.entries[5].digest();
+    let update = "UPDATE heads SET sequence = 6, digest = $1 WHERE stream = 's'";
+    connection.execute(update, [digest.as_bytes()]).unwrap();
+    victim.check(expect![[r#"
+        with the key: entry 6 of stream `s` is not reliably the last one: the record of the stream's end was changed
+        without:      6 good entries
+    "#]]);
+}
+
+#[test]
+fn a_deleted_head_is_noticed() {
+    let victim = Victim::new();
+    victim.sql("DELETE FROM heads WHERE stream = 's'");
+    victim.check(expect![[r#"
+        with the key: entry 1 of stream `s` is there, but the record of the stream's end was deleted
+        without:      entry 1 of stream `s` is there, but the record of the stream's end was deleted
+    "#]]);
+    let log = Sqlite::open_reader(&victim.file, &KEY).unwrap();
+    assert_eq!(log.streams().unwrap(), ["s", "t"]);
+}
+
+#[test]
+fn swapped_entries_are_named() {
+    let victim = Victim::new();
+    victim.sql(
+        "UPDATE entries SET sequence = 99 WHERE stream = 's' AND sequence = 4;
+         UPDATE entries SET sequence = 4 WHERE stream = 's' AND sequence = 5;
+         UPDATE entries SET sequence = 5 WHERE stream = 's' AND sequence = 99;",
+    );
+    victim.check(expect![[r#"
+        with the key: entry 4 of stream `s` is missing: in its place stands entry 5 of stream `s`
+        without:      entry 4 of stream `s` is missing: in its place stands entry 5 of stream `s`
+    "#]]);
+}
+
+#[test]
+fn an_entry_of_another_stream_is_named() {
+    let victim = Victim::new();
+    victim.sql(
+        "UPDATE entries SET (line, seal) =
+             (SELECT line, seal FROM entries WHERE stream = 't' AND sequence = 2)
+         WHERE stream = 's' AND sequence = 2",
+    );
+    victim.check(expect![[r#"
+        with the key: entry 2 of stream `s` is missing: in its place stands entry 2 of stream `t`
+        without:      entry 2 of stream `s` is missing: in its place stands entry 2 of stream `t`
+    "#]]);
+}
+
+#[test]
+fn an_inserted_entry_is_named() {
+    let victim = Victim::new();
+    let forged = sample::entry("s", victim.entries[3].as_head(), "forged");
+    victim.sql("UPDATE entries SET sequence = -sequence WHERE stream = 's' AND sequence >= 5");
+    victim.sql("UPDATE entries SET sequence = 1 - sequence WHERE stream = 's' AND sequence < 0");
+    let connection = Connection::open(&victim.file).unwrap();
+    let insert = "INSERT INTO entries (stream, sequence, line, seal) VALUES ('s', 5, $1, $2)";
+    connection.execute(insert, params![forged.line(), [0_u8; 32]]).unwrap();
+    victim.check(expect![[r#"
+        with the key: entry 5 of stream `s` was changed: its digest is not the recorded one
+        without:      entry 6 of stream `s` is missing: in its place stands entry 5 of stream `s`
+    "#]]);
+}
+
+#[test]
+fn an_entry_added_at_the_end_is_named() {
+    let victim = Victim::new();
+    let forged = sample::entry("s", victim.entries[7].as_head(), "forged");
+    let connection = Connection::open(&victim.file).unwrap();
+    let insert = "INSERT INTO entries (stream, sequence, line, seal) VALUES ('s', 9, $1, $2)";
+    connection.execute(insert, params![forged.line(), [0_u8; 32]]).unwrap();
+    victim.check(expect![[r#"
+        with the key: entry 9 of stream `s` was added from outside: the recorded end of the stream is before it
+        without:      entry 9 of stream `s` was added from outside: the recorded end of the stream is before it
+    "#]]);
+}
+
+/// Without the key a rewritten chain is a chain: only the seals know better.
+#[test]
+fn a_rewritten_chain_needs_the_key_to_be_found() {
+    let victim = Victim::new();
+    victim.put_line(4, &changed(&victim.entries[3]));
+    victim.rechain_after(4);
+    victim.check(expect![[r#"
+        with the key: entry 4 of stream `s` does not have the seal of the master key: it was rewritten together with what follows it, or its seal was changed
+        without:      8 good entries
+    "#]]);
+}
+
+#[test]
+fn a_rewritten_last_entry_needs_the_key_to_be_found() {
+    let victim = Victim::new();
+    victim.put_line(8, &changed(&victim.entries[7]));
+    victim.rechain_after(8);
+    victim.check(expect![[r#"
+        with the key: entry 8 of stream `s` does not have the seal of the master key: it was rewritten together with what follows it, or its seal was changed
+        without:      8 good entries
+    "#]]);
+}
+
+/// Both lines are genuine, each with a good seal, but they are from two copies of the log.
+#[test]
+fn an_entry_of_another_copy_is_named() {
+    let victim = Victim::new();
+    let mut copy = Memory::new(&KEY);
+    let mut before = sample::entries("s", Head::EMPTY, 3);
+    before.push(sample::entry("s", before[2].as_head(), "another four"));
+    copy.append(&before).unwrap();
+    let five = sample::entry("s", before[3].as_head(), "another five");
+    copy.append(std::slice::from_ref(&five)).unwrap();
+    let seal = copy.read("s", 5, 1).unwrap()[0].seal.unwrap();
+    let connection = Connection::open(&victim.file).unwrap();
+    let update = "UPDATE entries SET line = $1, seal = $2 WHERE stream = 's' AND sequence = 5";
+    connection.execute(update, params![five.line(), seal.as_bytes()]).unwrap();
+    victim.check(expect![[r#"
+        with the key: entry 5 of stream `s` was taken from another copy of the log: it does not follow the one before
+        without:      entry 5 of stream `s` was changed: its digest is not the recorded one
+    "#]]);
+}
+
+#[test]
+fn a_changed_seal_is_named() {
+    let victim = Victim::new();
+    victim.sql("UPDATE entries SET seal = x'00' WHERE stream = 's' AND sequence = 4");
+    victim.check(expect![[r#"
+        with the key: entry 4 of stream `s` does not have the seal of the master key: it was rewritten together with what follows it, or its seal was changed
+        without:      8 good entries
+    "#]]);
+}
+
+#[test]
+fn a_changed_text_is_named() {
+    let victim = Victim::new();
+    victim.sql("UPDATE texts SET sealed = zeroblob(80)");
+    victim.check(expect![[r#"
+        with the key: entry 3 of stream `s` has a text, d9f5c0ee27135baedc7d678108f90a950c5527e7e5c4b601e14f215181eae8ad, that was changed
+        without:      entry 3 of stream `s` has a text, d9f5c0ee27135baedc7d678108f90a950c5527e7e5c4b601e14f215181eae8ad, that was changed
+    "#]]);
+}
+
+/// Whatever is done to one line, it is found, and no entry before it is blamed.
+#[test]
+fn any_flipped_bit_is_found() {
+    let mut log = Memory::new(&KEY);
+    log.append(&sample::entries("s", Head::EMPTY, 4)).unwrap();
+    let head = log.sealed_head("s").unwrap();
+    let stored = log.read("s", 1, 9).unwrap();
+    for place in 0..stored.len() {
+        for bit in 0..stored[place].line.len() * 8 {
+            let mut tampered = stored.clone();
+            tampered[place].line[bit / 8] ^= 1 << (bit % 8);
+            for key in [None, Some(&KEY)] {
+                let found = verify("s", &tampered, head.as_ref(), key).unwrap_err();
+                assert_eq!(found.sequence, place as u64 + 1, "bit {bit}: {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_that_grows_meanwhile_is_whole() {
+    let mut log = Memory::new(&KEY);
+    log.append(&sample::entries("s", Head::EMPTY, 10)).unwrap();
+    let reader = log.clone();
+    let writer = std::thread::spawn(move || {
+        for _ in 0..500 {
+            let head = log.head("s").unwrap();
+            log.append(&sample::entries("s", head, 1)).unwrap();
+        }
+    });
+    while !writer.is_finished() {
+        verify_stream(&reader, "s", Some(&KEY)).unwrap();
+    }
+    writer.join().unwrap();
+    assert_eq!(verify_stream(&reader, "s", Some(&KEY)).unwrap().entries, 510);
+}
