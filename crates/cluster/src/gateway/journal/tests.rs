@@ -38,7 +38,7 @@ fn a_record_is_one_line_of_json() {
     Writer::open(dir.path()).unwrap().append(&[record(1)]).unwrap();
     let text = fs::read_to_string(only_segment(dir.path())).unwrap();
     expect_test::expect![[r#"
-        {"crc32":"f5cae1b1","record":{"window":1,"at_ms":1795000001000,"place":{"environment":"production","service":"stock"},"generation":4,"rollout":17,"arm":"sha256:ab","requests":1,"bad":0,"latency":{"sum_us":1234,"buckets":[[65,1]]}}}
+        {"crc32":"26b12c44","record":{"window":1,"at_ms":1795000001000,"place":{"environment":"production","service":"stock"},"generation":4,"rollout":17,"arm":"sha256:ab","requests":1,"bad":0,"latency":{"sum_us":1234,"buckets":[[65,1]]}}}
     "#]]
     .assert_eq(&text);
     serde_json::from_str::<serde_json::Value>(&text).unwrap();
