@@ -5,18 +5,28 @@
 //! which replicas are wanted is the cluster's. It reads neither its environment nor a command line:
 //! what it needs of both is handed in.
 
+mod attach;
 mod clock;
 mod commands;
 mod detach;
 mod env_files;
+mod globs;
+mod http;
 pub mod journal;
 pub mod limits;
 mod lines;
 mod mask;
 mod own_time;
+mod paths;
 mod process;
+pub mod shim;
 mod shim_dir;
 mod socket;
+pub mod spec;
+mod which;
 
+pub use attach::{
+    AttachError, CompletedStep, State, attach, cancel, kill_leftovers, launch, read_spec,
+};
 pub use detach::{Detached, leave_session, spawn_detached};
 pub use mask::Masker;

@@ -97,6 +97,23 @@ pub struct Annotation {
     pub end_column: Option<u32>,
 }
 
+impl Annotation {
+    /// A remark on no place in particular.
+    #[must_use]
+    pub fn new(level: AnnotationLevel, message: String) -> Self {
+        Self {
+            level,
+            message,
+            title: None,
+            file: None,
+            line: None,
+            end_line: None,
+            column: None,
+            end_column: None,
+        }
+    }
+}
+
 /// `steps.ID.outcome` and `steps.ID.conclusion`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -50,7 +50,7 @@ impl Door {
                     }
                 },
                 Some(_) = clients.join_next() => {}
-                _ = finished.wait_for(|finished| *finished) => break,
+                () = until_true(&mut finished) => break,
             }
         }
         // A reader that is too slow finds the rest in the file.
@@ -66,8 +66,7 @@ impl Door {
             Request::Follow { from } => self.stream_journal(stream, from).await,
             Request::Cancel => {
                 self.cancel.send_replace(true);
-                let mut noted = self.cancel_noted.clone();
-                noted.wait_for(|noted| *noted).await.map_err(io::Error::other)?;
+                until_true(&mut self.cancel_noted.clone()).await;
                 stream.shutdown().await
             }
             Request::Status | Request::Stop { .. } => {
@@ -102,4 +101,9 @@ impl Door {
             }
         }
     }
+}
+
+/// A sender that is gone has nothing more to say, which counts as yes.
+async fn until_true(value: &mut watch::Receiver<bool>) {
+    let _ = value.wait_for(|value| *value).await;
 }

@@ -1,0 +1,163 @@
+//! The shim: one small process per job that owns the job's processes and keeps its journal, so that
+//! the server may die and come back without the job noticing.
+
+mod actions;
+mod contexts;
+mod control;
+mod door;
+mod environment;
+mod files;
+mod hash_files;
+mod heard;
+mod job;
+mod log;
+mod script;
+mod step;
+mod supervise;
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use self::control::Control;
+use self::door::Door;
+use self::job::Job;
+use self::log::JobLog;
+use crate::clock::now_ms;
+use crate::detach::leave_session;
+use crate::journal::{PROTOCOL_VERSION, Record, Writer};
+use crate::mask::Masker;
+use crate::process::{adopt_orphans, kill_descendants};
+use crate::shim_dir::{Lock, ShimDir};
+use crate::spec::{JobSecrets, JobSpec, SPEC_VERSION};
+
+/// Why a shim did not carry out its job to the end.
+#[derive(Debug, Error)]
+pub enum ShimError {
+    #[error("another shim is at work in {dir}")]
+    AlreadyRunning { dir: PathBuf },
+    #[error("the attempt of {dir} has run already; an attempt runs once")]
+    AlreadyRan { dir: PathBuf },
+    #[error("cannot read the job's description in {path}")]
+    Spec {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the job's description has version {found}, this program reads {SPEC_VERSION}")]
+    Version { found: u32 },
+    #[error("cannot read the job's secrets from the standard input")]
+    Secrets(#[source] io::Error),
+    #[error("cannot set up the shim in {dir}")]
+    SetUp {
+        dir: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot write the journal in {dir}; the job was given up")]
+    Journal {
+        dir: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Carries out the job that lies in `dir`, as the main business of this process: it leaves its
+/// session, adopts orphans and takes signals. `inherited` is this process's environment, `input`
+/// its standard input, from which the secrets come.
+///
+/// How the job went is in the journal; an error means that the job has no end there.
+pub fn run(
+    dir: &Path,
+    inherited: impl IntoIterator<Item = (OsString, OsString)>,
+    input: impl Read,
+) -> Result<(), ShimError> {
+    let set_up = |source| ShimError::SetUp { dir: dir.into(), source };
+    let shim_dir = ShimDir::new(dir);
+    leave_session().map_err(set_up)?;
+    let lock = shim_dir
+        .try_lock()
+        .map_err(set_up)?
+        .ok_or_else(|| ShimError::AlreadyRunning { dir: dir.into() })?;
+    let spec = read_spec(&shim_dir)?;
+    let secrets: JobSecrets =
+        serde_json::from_reader(input).map_err(|error| ShimError::Secrets(error.into()))?;
+    let writer = match Writer::create(&shim_dir.journal()) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(ShimError::AlreadyRan { dir: dir.into() });
+        }
+        created => created.map_err(set_up)?,
+    };
+    adopt_orphans().map_err(set_up)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(set_up)?;
+    let hidden = secrets.secrets.values().chain(&secrets.masks).chain([&secrets.token]);
+    let log = Arc::new(JobLog::new(writer, Masker::new(hidden.map(String::as_str))));
+    let done = runtime.block_on(attend(&shim_dir, &lock, &spec, &secrets, inherited, log));
+    runtime.shutdown_background();
+    done.map_err(|source| ShimError::Journal { dir: dir.into(), source })
+}
+
+fn read_spec(dir: &ShimDir) -> Result<JobSpec, ShimError> {
+    let path = dir.spec();
+    let unreadable = |source| ShimError::Spec { path: path.clone(), source };
+    let bytes = std::fs::read(&path).map_err(unreadable)?;
+    // The version comes first, since the rest of another version may have another shape.
+    let value: serde_json::Value =
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.into()))?;
+    match value.get("version").and_then(serde_json::Value::as_u64) {
+        Some(version) if version == u64::from(SPEC_VERSION) => {
+            serde_json::from_value(value).map_err(|error| unreadable(error.into()))
+        }
+        found => Err(ShimError::Version {
+            found: found.and_then(|found| u32::try_from(found).ok()).unwrap_or_default(),
+        }),
+    }
+}
+
+/// Carries out the job and serves its journal meanwhile.
+async fn attend(
+    dir: &ShimDir,
+    lock: &Lock,
+    spec: &JobSpec,
+    secrets: &JobSecrets,
+    inherited: impl IntoIterator<Item = (OsString, OsString)>,
+    log: Arc<JobLog>,
+) -> io::Result<()> {
+    let pid = std::process::id();
+    log.record(&Record::Hello { protocol: PROTOCOL_VERSION, pid, at: now_ms() })?;
+    let (cancel, wish) = watch::channel(false);
+    let (noted, cancel_noted) = watch::channel(false);
+    let (finish, finished) = watch::channel(false);
+    let door = Door {
+        dir: dir.clone(),
+        log: Arc::clone(&log),
+        cancel: cancel.clone(),
+        cancel_noted,
+        finished,
+    };
+    let door = tokio::spawn(door.serve(dir.listen(lock)?));
+    tokio::spawn(cancel_on_signal(signal(SignalKind::terminate())?, cancel.clone()));
+
+    let control = Control::new(wish, noted.clone(), Arc::clone(&log), spec.patience);
+    let done = Job::new(spec, secrets, inherited, log, control).run().await;
+    if done.is_err() {
+        kill_descendants().await;
+    }
+    noted.send_replace(true);
+    finish.send_replace(true);
+    door.await.map_err(io::Error::other)?;
+    done
+}
+
+/// The machine shuts down, or a person has lost patience: the job ends as if cancelled.
+async fn cancel_on_signal(mut signal: tokio::signal::unix::Signal, cancel: watch::Sender<bool>) {
+    if signal.recv().await.is_some() {
+        cancel.send_replace(true);
+    }
+}
