@@ -217,6 +217,10 @@ impl Reader<'_> {
                 self.report(node.span.clone(), "A sequence was not expected");
                 None
             }
+            NodeKind::Scalar(scalar) if scalar.raw.contains(OPEN) => {
+                self.report_unsupported(node, "${{ }} in place of a mapping");
+                None
+            }
             NodeKind::Scalar(scalar) => {
                 let message = format!("Unexpected value '{}'", crate::excerpt(&scalar.text()));
                 let hint = "a mapping of keys to values is needed here".to_owned();
@@ -231,6 +235,10 @@ impl Reader<'_> {
             NodeKind::Sequence(items) => Some(items),
             NodeKind::Mapping(_) => {
                 self.report(node.span.clone(), "A mapping was not expected");
+                None
+            }
+            NodeKind::Scalar(scalar) if scalar.raw.contains(OPEN) => {
+                self.report_unsupported(node, "${{ }} in place of a list");
                 None
             }
             NodeKind::Scalar(scalar) => {
@@ -264,6 +272,17 @@ impl Reader<'_> {
             return None;
         }
         Some(text)
+    }
+
+    /// A key that the author is free to choose.
+    fn key(&mut self, node: &Node) -> Option<String> {
+        match &node.kind {
+            NodeKind::Scalar(scalar) if scalar.raw.contains(OPEN) => {
+                self.report_unsupported(node, "${{ }} in a key");
+                None
+            }
+            _ => self.filled_text(node),
+        }
     }
 
     fn report_expressions_forbidden(&mut self, node: &Node) {
@@ -372,7 +391,7 @@ impl Reader<'_> {
         entries
             .iter()
             .filter_map(|(key, value)| {
-                let name = self.filled_text(key);
+                let name = self.key(key);
                 let template = self.template(value, place);
                 Some((name?, template?))
             })
@@ -396,14 +415,19 @@ impl Reader<'_> {
         const WINDOWS: [&str; 2] = ["cmd", "powershell"];
         let shell = self.filled_template(node, place)?;
         let name = shell.source.as_str();
-        if BUILT_IN.contains(&name) || name.contains("{0}") || shell.has_expressions() {
+        if BUILT_IN.iter().any(|known| known.eq_ignore_ascii_case(name))
+            || name.contains("{0}")
+            || shell.has_expressions()
+        {
             return Some(shell);
         }
         let span = node.span.clone();
-        if let Some((_, custom)) = UNSUPPORTED.iter().find(|(shell, _)| *shell == name) {
+        if let Some((_, custom)) =
+            UNSUPPORTED.iter().find(|(shell, _)| shell.eq_ignore_ascii_case(name))
+        {
             let message = format!("the shell `{name}` is not supported yet by its name");
             self.report_with_hint(span, message, format!("write `{custom}` instead"));
-        } else if WINDOWS.contains(&name) {
+        } else if WINDOWS.iter().any(|shell| shell.eq_ignore_ascii_case(name)) {
             self.report(span, format!("the shell `{name}` needs Windows, which is not supported"));
         } else {
             let message = format!("`{name}` is no shell");

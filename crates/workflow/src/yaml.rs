@@ -173,7 +173,7 @@ impl Builder<'_> {
             let kind = if is_plain { plain.kind } else { ScalarKind::Text };
             return Ok(Scalar { kind, ..plain });
         };
-        let name = if tag.is_yaml_core_schema() { tag.suffix.as_str() } else { "" };
+        let name = core_name(tag);
         let is_fitting = match (name, plain.kind) {
             ("str", _) => return Ok(Scalar { kind: ScalarKind::Text, ..plain }),
             ("null", kind) => kind == ScalarKind::Null,
@@ -193,7 +193,8 @@ impl Builder<'_> {
 
     fn open(&mut self, node: Node, anchor: usize, tag: Option<&Tag>) -> Result<(), Diagnostic> {
         let span = node.span.clone();
-        if let Some(tag) = tag {
+        let expected = if matches!(node.kind, NodeKind::Sequence(_)) { "seq" } else { "map" };
+        if let Some(tag) = tag.filter(|tag| core_name(tag) != expected) {
             let message = format!("the tag `{tag}` has no meaning in a workflow");
             return Err(self.source.diagnostic(span, message));
         }
@@ -247,6 +248,12 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// What a tag of the core schema says, such as `str`; empty for other tags.
+fn core_name(tag: &Tag) -> &str {
+    const CORE: &str = "tag:yaml.org,2002:";
+    if tag.handle == CORE { &tag.suffix } else { tag.suffix.strip_prefix(CORE).unwrap_or("") }
 }
 
 fn position(span: &Span) -> Position {

@@ -1,7 +1,9 @@
 //! `jobs:`
 
 use super::{Reader, needs, places};
-use crate::matrix::{Matrix, Tree};
+use crate::Diagnostic;
+use crate::matrix::{Matrix, MatrixError, Tree};
+use crate::nearest::nearest;
 use crate::workflow::{EnvironmentRef, Job, RunsOn, Strategy};
 use crate::yaml::{Node, NodeKind, ScalarKind};
 
@@ -13,21 +15,22 @@ impl Reader<'_> {
     pub(super) fn jobs(&mut self, node: &Node) -> Vec<Job> {
         let entries = self.mapping(node).unwrap_or_default();
         if entries.is_empty() && matches!(node.kind, NodeKind::Mapping(_)) {
-            self.report(node.span.clone(), "The workflow must contain at least one job");
+            self.report(node.span.clone(), needs::NO_START);
         }
         let mut jobs = Vec::new();
         let mut named = Vec::new();
         for (key, value) in entries {
-            let name = self.text(key).unwrap_or_default();
-            self.check_id(key, &name);
+            let name = self.filled_text(key);
+            let Some(name) = name.filter(|name| self.check_id(key, name)) else { continue };
             let needs = self.needs(value);
             if let Some(job) = self.job(name.clone(), key, value) {
                 jobs.push(job);
             }
             named.push(needs::Needing { key: name, span: key.span.clone(), needs });
         }
-        for (span, message) in needs::problems(&named) {
-            self.report(span, message);
+        for needs::Problem { span, message, hint } in needs::problems(&named) {
+            let diagnostic = self.source.diagnostic(span, message);
+            self.diagnostics.push(Diagnostic { hint, ..diagnostic });
         }
         for job in &mut jobs {
             job.needs = needs::spelled_as_defined(&job.needs, &named);
@@ -81,17 +84,13 @@ impl Reader<'_> {
             fields.get("continue-on-error").and_then(|node| self.boolean(node, &places::JOB));
         let permissions = fields.get("permissions").and_then(|node| self.permissions(node));
         let steps = fields.get("steps").map(|node| self.steps(node));
-        // A job that calls a workflow has neither, and has been reported as not supported.
+        // A job that calls a workflow runs nowhere itself, and has been reported as not supported.
         let is_call = super::steps::has_key(node, "uses");
-        let (runs_on, steps) = if is_call {
-            (None, steps)
-        } else {
-            let runs_on = self.required(&fields, "runs-on");
-            if steps.is_none() {
-                self.required(&fields, "steps");
-            }
-            (runs_on.and_then(|node| self.runs_on(node)), steps)
+        let runs_on = match fields.get("runs-on") {
+            None if is_call => None,
+            _ => self.required(&fields, "runs-on"),
         };
+        let runs_on = runs_on.and_then(|node| self.runs_on(node));
         Some(Job {
             key,
             position: key_node.position,
@@ -108,7 +107,7 @@ impl Reader<'_> {
             continue_on_error,
             runs_on: runs_on?,
             permissions,
-            steps: steps?,
+            steps: steps.unwrap_or_default(),
         })
     }
 
@@ -165,7 +164,7 @@ impl Reader<'_> {
         let mut include = None;
         let mut exclude = None;
         for (key, value) in self.mapping(node)? {
-            let Some(name) = self.filled_text(key) else { continue };
+            let Some(name) = self.key(key) else { continue };
             if !self.is_computed(value) {
                 let Some(items) = self.sequence(value) else { continue };
                 let is_filter = matches!(name.as_str(), "include" | "exclude");
@@ -186,6 +185,7 @@ impl Reader<'_> {
         if vectors.is_empty() && include.is_none() {
             self.report(node.span.clone(), "Matrix must define at least one vector");
         }
+        self.check_exclude(node, &vectors);
         Some(Matrix::Written { vectors, include, exclude })
     }
 
@@ -193,6 +193,30 @@ impl Reader<'_> {
         for item in items {
             if !self.is_computed(item) {
                 self.mapping(item);
+            }
+        }
+    }
+
+    /// Reports keys of `exclude` that are no vectors; an `exclude` that is computed is checked when
+    /// it has its value.
+    fn check_exclude(&mut self, matrix: &Node, vectors: &[(String, Tree)]) {
+        let NodeKind::Mapping(entries) = &matrix.kind else { return };
+        let is_exclude =
+            |key: &Node| matches!(&key.kind, NodeKind::Scalar(key) if key.raw == "exclude");
+        let items = entries.iter().find(|(key, _)| is_exclude(key)).map(|(_, value)| &value.kind);
+        let Some(NodeKind::Sequence(items)) = items else { return };
+        for item in items {
+            let NodeKind::Mapping(entries) = &item.kind else { continue };
+            for (key, _) in entries {
+                let NodeKind::Scalar(scalar) = &key.kind else { continue };
+                let name = scalar.text();
+                if !vectors.iter().any(|(vector, _)| vector.eq_ignore_ascii_case(&name)) {
+                    let message = MatrixError::UnknownExcludeKey(name.clone()).to_string();
+                    let known = vectors.iter().map(|(vector, _)| vector.as_str());
+                    let hint = nearest(&name, known).map(|name| format!("did you mean `{name}`?"));
+                    let diagnostic = self.source.diagnostic(key.span.clone(), message);
+                    self.diagnostics.push(Diagnostic { hint, ..diagnostic });
+                }
             }
         }
     }
@@ -215,7 +239,7 @@ impl Reader<'_> {
             }
             NodeKind::Mapping(entries) => {
                 let entries = entries.iter().filter_map(|(key, value)| {
-                    let key = self.filled_text(key);
+                    let key = self.key(key);
                     let tree = self.tree(value);
                     Some((key?, tree?))
                 });

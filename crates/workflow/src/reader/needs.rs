@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::nearest::nearest;
+
 /// A job with what it needs, and where each is written.
 pub(super) struct Needing {
     pub(super) key: String,
@@ -9,13 +11,24 @@ pub(super) struct Needing {
     pub(super) needs: Vec<(String, Range<usize>)>,
 }
 
-pub(super) fn problems(jobs: &[Needing]) -> Vec<(Range<usize>, String)> {
+pub(super) struct Problem {
+    pub(super) span: Range<usize>,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+pub(super) const NO_START: &str =
+    "The workflow must contain at least one job with no dependencies.";
+
+pub(super) fn problems(jobs: &[Needing]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for job in jobs {
         for (need, span) in &job.needs {
             if position(jobs, need).is_none() {
                 let message = format!("Job '{}' depends on unknown job '{need}'.", job.key);
-                problems.push((span.clone(), message));
+                let keys = jobs.iter().map(|job| job.key.as_str());
+                let hint = nearest(need, keys).map(|key| format!("did you mean `{key}`?"));
+                problems.push(Problem { span: span.clone(), message, hint });
             }
         }
     }
@@ -23,8 +36,14 @@ pub(super) fn problems(jobs: &[Needing]) -> Vec<(Range<usize>, String)> {
         && let Some(cycle) = find_cycle(jobs)
     {
         let path: Vec<&str> = cycle.iter().map(|at| jobs[*at].key.as_str()).collect();
-        let message = format!("the jobs wait for each other: {} -> {}", path.join(" -> "), path[0]);
-        problems.push((jobs[cycle[0]].span.clone(), message));
+        let path = format!("{} -> {}", path.join(" -> "), path[0]);
+        let has_start = jobs.iter().any(|job| job.needs.is_empty());
+        let message = if has_start { "These jobs wait for each other." } else { NO_START };
+        problems.push(Problem {
+            span: jobs[cycle[0]].span.clone(),
+            message: message.to_owned(),
+            hint: Some(format!("`needs` runs in a circle: {path}")),
+        });
     }
     problems
 }
