@@ -25,7 +25,7 @@ fn say(lines: &[String], key: Option<&MasterKey>) -> String {
     }
 }
 
-fn check(change: impl FnOnce(&mut Vec<String>), expected: Expect) {
+fn check(change: impl FnOnce(&mut Vec<String>), expected: &Expect) {
     let mut lines = exported();
     change(&mut lines);
     let said =
@@ -55,7 +55,7 @@ fn an_export_ends_with_the_head() {
 fn a_changed_line_is_named() {
     check(
         |lines| lines[1] = lines[1].replace("note", "mote"),
-        expect![[r#"
+        &expect![[r#"
         with the key: entry 2 of stream `s` was changed: its digest is not the recorded one
         without:      entry 2 of stream `s` was changed: its digest is not the recorded one
     "#]],
@@ -66,7 +66,7 @@ fn a_changed_line_is_named() {
 fn a_missing_line_is_named() {
     check(
         |lines| drop(lines.remove(1)),
-        expect![[r#"
+        &expect![[r#"
         with the key: entry 2 of stream `s` is missing: entry 3 comes in its place
         without:      entry 2 of stream `s` is missing: entry 3 comes in its place
     "#]],
@@ -77,7 +77,7 @@ fn a_missing_line_is_named() {
 fn swapped_lines_are_named() {
     check(
         |lines| lines.swap(1, 2),
-        expect![[r#"
+        &expect![[r#"
         with the key: entry 2 of stream `s` is missing: entry 3 comes in its place
         without:      entry 2 of stream `s` is missing: entry 3 comes in its place
     "#]],
@@ -88,7 +88,7 @@ fn swapped_lines_are_named() {
 fn an_unreadable_line_is_named() {
     check(
         |lines| lines[1] = "garbage\n".to_owned(),
-        expect![[r#"
+        &expect![[r#"
         with the key: entry 2 of stream `s` was changed: its digest is not the recorded one
         without:      entry 2 of stream `s` was changed: its digest is not the recorded one
     "#]],
@@ -99,14 +99,14 @@ fn an_unreadable_line_is_named() {
 fn a_cut_export_is_named() {
     check(
         |lines| lines.truncate(5),
-        expect![[r#"
+        &expect![[r#"
         with the key: line 5 of the export: the export ends without the head of its last stream: it is cut
         without:      line 5 of the export: the export ends without the head of its last stream: it is cut
     "#]],
     );
     check(
         |lines| lines[6].truncate(40),
-        expect![[r#"
+        &expect![[r#"
         with the key: line 7 of the export: it is cut: no newline ends it
         without:      line 7 of the export: it is cut: no newline ends it
     "#]],
@@ -125,7 +125,7 @@ fn a_head_moved_back_needs_the_key_to_be_found() {
     };
     check(
         two_entries,
-        expect![[r#"
+        &expect![[r#"
         with the key: entry 2 of stream `s` is not reliably the last one: the record of the stream's end was changed
         without:      [("s", 2), ("t", 2)]
     "#]],
@@ -136,7 +136,7 @@ fn a_head_moved_back_needs_the_key_to_be_found() {
 fn one_stream_twice_is_refused() {
     check(
         |lines| lines.extend_from_within(..4),
-        expect![[r#"
+        &expect![[r#"
         with the key: line 11 of the export: the stream was there before
         without:      line 11 of the export: the stream was there before
     "#]],
@@ -147,7 +147,7 @@ fn one_stream_twice_is_refused() {
 fn a_head_alone_is_refused() {
     check(
         |lines| drop(lines.drain(..3)),
-        expect![[r#"
+        &expect![[r#"
         with the key: line 1 of the export: a head without entries before it
         without:      line 1 of the export: a head without entries before it
     "#]],

@@ -61,7 +61,7 @@ impl Victim {
     }
 
     /// What the verifier says with the key and without it.
-    fn check(&self, expected: Expect) {
+    fn check(&self, expected: &Expect) {
         let log = Sqlite::open_reader(&self.file, &KEY).unwrap();
         let say = |key| match verify_stream(&log, "s", key) {
             Ok(verified) => format!("{} good entries", verified.entries),
@@ -80,7 +80,7 @@ fn changed(entry: &NewEntry) -> Vec<u8> {
 
 #[test]
 fn an_untouched_log_is_whole() {
-    Victim::new().check(expect![[r#"
+    Victim::new().check(&expect![[r#"
         with the key: 8 good entries
         without:      8 good entries
     "#]]);
@@ -126,7 +126,7 @@ fn each_changed_link_is_named() {
 fn a_line_that_is_no_fact_is_named() {
     let victim = Victim::new();
     victim.put_line(5, b"\xff\x00 nonsense");
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 5 of stream `s` was changed: its digest is not the recorded one
         without:      entry 5 of stream `s` was changed: its digest is not the recorded one
     "#]]);
@@ -136,7 +136,7 @@ fn a_line_that_is_no_fact_is_named() {
 fn a_deleted_entry_is_named() {
     let victim = Victim::new();
     victim.sql("DELETE FROM entries WHERE stream = 's' AND sequence = 4");
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 4 of stream `s` is missing: entry 5 comes in its place
         without:      entry 4 of stream `s` is missing: entry 5 comes in its place
     "#]]);
@@ -146,7 +146,7 @@ fn a_deleted_entry_is_named() {
 fn a_cut_tail_is_named() {
     let victim = Victim::new();
     victim.sql("DELETE FROM entries WHERE stream = 's' AND sequence > 6");
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 7 of stream `s` is missing: the log ends before it
         without:      entry 7 of stream `s` is missing: the log ends before it
     "#]]);
@@ -160,7 +160,7 @@ fn a_cut_tail_with_a_fitting_head_needs_the_key_to_be_found() {
     let digest = victim.entries[5].digest();
     let update = "UPDATE heads SET sequence = 6, digest = $1 WHERE stream = 's'";
     connection.execute(update, [digest.as_bytes()]).unwrap();
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 6 of stream `s` is not reliably the last one: the record of the stream's end was changed
         without:      6 good entries
     "#]]);
@@ -170,7 +170,7 @@ fn a_cut_tail_with_a_fitting_head_needs_the_key_to_be_found() {
 fn a_deleted_head_is_noticed() {
     let victim = Victim::new();
     victim.sql("DELETE FROM heads WHERE stream = 's'");
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 1 of stream `s` is there, but the record of the stream's end was deleted
         without:      entry 1 of stream `s` is there, but the record of the stream's end was deleted
     "#]]);
@@ -186,7 +186,7 @@ fn swapped_entries_are_named() {
          UPDATE entries SET sequence = 4 WHERE stream = 's' AND sequence = 5;
          UPDATE entries SET sequence = 5 WHERE stream = 's' AND sequence = 99;",
     );
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 4 of stream `s` is missing: in its place stands entry 5 of stream `s`
         without:      entry 4 of stream `s` is missing: in its place stands entry 5 of stream `s`
     "#]]);
@@ -200,7 +200,7 @@ fn an_entry_of_another_stream_is_named() {
              (SELECT line, seal FROM entries WHERE stream = 't' AND sequence = 2)
          WHERE stream = 's' AND sequence = 2",
     );
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 2 of stream `s` is missing: in its place stands entry 2 of stream `t`
         without:      entry 2 of stream `s` is missing: in its place stands entry 2 of stream `t`
     "#]]);
@@ -215,7 +215,7 @@ fn an_inserted_entry_is_named() {
     let connection = Connection::open(&victim.file).unwrap();
     let insert = "INSERT INTO entries (stream, sequence, line, seal) VALUES ('s', 5, $1, $2)";
     connection.execute(insert, params![forged.line(), [0_u8; 32]]).unwrap();
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 5 of stream `s` was changed: its digest is not the recorded one
         without:      entry 6 of stream `s` is missing: in its place stands entry 5 of stream `s`
     "#]]);
@@ -228,7 +228,7 @@ fn an_entry_added_at_the_end_is_named() {
     let connection = Connection::open(&victim.file).unwrap();
     let insert = "INSERT INTO entries (stream, sequence, line, seal) VALUES ('s', 9, $1, $2)";
     connection.execute(insert, params![forged.line(), [0_u8; 32]]).unwrap();
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 9 of stream `s` was added from outside: the recorded end of the stream is before it
         without:      entry 9 of stream `s` was added from outside: the recorded end of the stream is before it
     "#]]);
@@ -240,7 +240,7 @@ fn a_rewritten_chain_needs_the_key_to_be_found() {
     let victim = Victim::new();
     victim.put_line(4, &changed(&victim.entries[3]));
     victim.rechain_after(4);
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 4 of stream `s` does not have the seal of the master key: it was rewritten together with what follows it, or its seal was changed
         without:      8 good entries
     "#]]);
@@ -251,7 +251,7 @@ fn a_rewritten_last_entry_needs_the_key_to_be_found() {
     let victim = Victim::new();
     victim.put_line(8, &changed(&victim.entries[7]));
     victim.rechain_after(8);
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 8 of stream `s` does not have the seal of the master key: it was rewritten together with what follows it, or its seal was changed
         without:      8 good entries
     "#]]);
@@ -271,7 +271,7 @@ fn an_entry_of_another_copy_is_named() {
     let connection = Connection::open(&victim.file).unwrap();
     let update = "UPDATE entries SET line = $1, seal = $2 WHERE stream = 's' AND sequence = 5";
     connection.execute(update, params![five.line(), seal.as_bytes()]).unwrap();
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 5 of stream `s` was taken from another copy of the log: it does not follow the one before
         without:      entry 5 of stream `s` was changed: its digest is not the recorded one
     "#]]);
@@ -281,7 +281,7 @@ fn an_entry_of_another_copy_is_named() {
 fn a_changed_seal_is_named() {
     let victim = Victim::new();
     victim.sql("UPDATE entries SET seal = x'00' WHERE stream = 's' AND sequence = 4");
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 4 of stream `s` does not have the seal of the master key: it was rewritten together with what follows it, or its seal was changed
         without:      8 good entries
     "#]]);
@@ -291,7 +291,7 @@ fn a_changed_seal_is_named() {
 fn a_changed_text_is_named() {
     let victim = Victim::new();
     victim.sql("UPDATE texts SET sealed = zeroblob(80)");
-    victim.check(expect![[r#"
+    victim.check(&expect![[r#"
         with the key: entry 3 of stream `s` has a text, d9f5c0ee27135baedc7d678108f90a950c5527e7e5c4b601e14f215181eae8ad, that was changed
         without:      entry 3 of stream `s` has a text, d9f5c0ee27135baedc7d678108f90a950c5527e7e5c4b601e14f215181eae8ad, that was changed
     "#]]);
