@@ -1,1 +1,68 @@
-fn main() {}
+//! Set-up and checks for people who work on qnt9: `cargo xtask test`, `cargo xtask ci`.
+
+mod tools;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test   install what the tests need, then run them all (further arguments go to the test runner)
+  ci     formatting, clippy without warnings, then `test`: what must pass before a change lands
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let result = match args.next().as_deref() {
+        Some("test") => test(&args.collect::<Vec<_>>()),
+        Some("ci") => ci(),
+        _ => {
+            tools::say(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tools::say(&format!("\nxtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ci() -> Result<()> {
+    run("formatting", "cargo", &["fmt", "--all", "--check"])?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    run("clippy", "cargo", &clippy)?;
+    test(&[])
+}
+
+/// Installs what the tests need and runs them. The binary is built first: whole-program tests start
+/// it as a user would.
+fn test(rest: &[String]) -> Result<()> {
+    tools::provide()?;
+    run("build", "cargo", &["build", "--workspace", "--locked"])?;
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    if tools::answers("cargo", &["nextest", "--version"]) {
+        let args = [&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"][..], &rest];
+        run("tests", "cargo", &args.concat())
+    } else {
+        let args = [&["test", "--workspace", "--locked", "--no-fail-fast"][..], &rest];
+        run("tests", "cargo", &args.concat())
+    }
+}
+
+/// Runs a command in sight of the user; an error when it fails.
+fn run(what: &str, program: &str, args: &[&str]) -> Result<()> {
+    tools::say(&format!("\n== {what}: {program} {}", args.join(" ")));
+    let status = Command::new(program)
+        .args(args)
+        .status()
+        .with_context(|| format!("{program} cannot be started"))?;
+    if !status.success() {
+        bail!("{what} failed: `{program} {}` ended with {status}", args.join(" "));
+    }
+    Ok(())
+}
