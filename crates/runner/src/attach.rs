@@ -157,8 +157,7 @@ pub fn read_spec(dir: &Path) -> Result<JobSpec, AttachError> {
 
 fn write_spec(dir: &ShimDir, spec: &JobSpec) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o600).open(dir.spec())?;
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(dir.spec())?;
     file.write_all(&serde_json::to_vec(spec)?)
 }
 

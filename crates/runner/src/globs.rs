@@ -84,9 +84,8 @@ impl Pattern {
             .build()
             .map_err(|source| GlobError::Pattern { pattern: line.to_owned(), source })?
             .compile_matcher();
-        let is_literal = |part: &Component<'_>| {
-            !part.as_os_str().to_string_lossy().contains(['*', '?', '['])
-        };
+        let is_literal =
+            |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
         let root = path.components().take_while(is_literal).collect();
         Ok(Self { takes_out, root, matcher })
     }

@@ -54,7 +54,8 @@ impl Door {
             }
         }
         // A reader that is too slow finds the rest in the file.
-        let _ = timeout(READERS_DRAIN, async { while clients.join_next().await.is_some() {} }).await;
+        let _ =
+            timeout(READERS_DRAIN, async { while clients.join_next().await.is_some() {} }).await;
     }
 
     async fn answer(&self, mut stream: UnixStream) -> io::Result<()> {
@@ -87,7 +88,8 @@ impl Door {
             let is_last = *finished.borrow_and_update();
             let until = *end.borrow_and_update();
             while sent < until {
-                let wanted = usize::try_from(until - sent).map_or(READ_BYTES, |n| n.min(READ_BYTES));
+                let wanted =
+                    usize::try_from(until - sent).map_or(READ_BYTES, |n| n.min(READ_BYTES));
                 let count = file.read(&mut chunk[..wanted]).await?;
                 stream.write_all(&chunk[..count]).await?;
                 sent += count as u64;

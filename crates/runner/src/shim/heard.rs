@@ -61,10 +61,7 @@ impl Heard {
                 }
                 let message = "The `set-output` command is deprecated; write to the file that \
                                GITHUB_OUTPUT names instead.";
-                Some(self.annotate(
-                    Annotation::new(AnnotationLevel::Warning, message.into()),
-                    log,
-                )?)
+                Some(self.annotate(Annotation::new(AnnotationLevel::Warning, message.into()), log)?)
             }
             Line::StopCommands(_) => Some(text),
             Line::Refused(command) => {

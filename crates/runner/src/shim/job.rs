@@ -154,7 +154,8 @@ impl<'s> Job<'s> {
                         JobResult::Cancelled => JobResult::Cancelled,
                         JobResult::Success | JobResult::Failure => JobResult::Failure,
                     });
-                    self.log.line(&format!("##[error]The output '{name}' has no value: {error}"))?;
+                    self.log
+                        .line(&format!("##[error]The output '{name}' has no value: {error}"))?;
                     continue;
                 }
             };

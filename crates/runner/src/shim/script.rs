@@ -42,11 +42,7 @@ impl Script {
         let program = words.next().unwrap_or_default();
         let found = which(&program, path, &self.dir)
             .ok_or_else(|| format!("The shell `{program}` is not on PATH ({path})."))?;
-        let args = if program == "pwsh" {
-            vec!["-command".into(), format!(". '{file}'").into()]
-        } else {
-            words.map(OsString::from).collect()
-        };
+        let args = words.map(OsString::from).collect();
         Ok(Invocation { program: found.into(), args, env, dir: self.dir.clone() })
     }
 
@@ -64,11 +60,10 @@ impl Script {
             None | Some("sh") => ("sh -e {0}", "sh"),
             Some("bash") => ("bash --noprofile --norc -e -o pipefail {0}", "sh"),
             Some("python") => ("python {0}", "py"),
-            Some("pwsh") => ("pwsh -command {0}", "ps1"),
             Some(custom) if custom.contains("{0}") => (custom, "sh"),
             Some(unknown) => {
                 return Err(format!(
-                    "`{unknown}` is no shell: bash, sh, python, pwsh, or a command line in which \
+                    "`{unknown}` is no shell: bash, sh, python, or a command line in which \
                      {{0}} stands for the script's file."
                 ));
             }

@@ -48,16 +48,22 @@ impl Job<'_> {
         let started = now_ms();
         if let Decision::Skip = decision {
             let skipped = StepConclusion::Skipped;
-            return self.record_finish(index, step, name, [skipped; 2], Env::new(), started, vec![]);
+            return self.record_finish(
+                index,
+                step,
+                name,
+                [skipped; 2],
+                Env::new(),
+                started,
+                vec![],
+            );
         }
         self.log.record(&Record::StepStarted { index, name: name.clone(), at: started })?;
         self.log.sync()?;
         self.log.set_step(Some(index));
         let mut heard = Heard::new(index);
         let ran = match decision {
-            Decision::Fail(why) => {
-                Ran { end: StepEnd::Failed(why), outputs: vec![], ours: vec![] }
-            }
+            Decision::Fail(why) => Ran { end: StepEnd::Failed(why), outputs: vec![], ours: vec![] },
             Decision::Run | Decision::Skip => {
                 self.carry_out(index, step, &name, &env, started, &mut heard).await?
             }
@@ -114,7 +120,9 @@ impl Job<'_> {
         let decision = match self.holds(step, self.status) {
             Ok(true) => Decision::Run,
             Ok(false) => Decision::Skip,
-            Err(error) => Decision::Fail(format!("The condition of the step has no value: {error}")),
+            Err(error) => {
+                Decision::Fail(format!("The condition of the step has no value: {error}"))
+            }
         };
         (decision, env)
     }
@@ -152,8 +160,7 @@ impl Job<'_> {
         let (mut end, action_outputs) = match &step.action {
             StepAction::Run { script, shell, working_directory } => {
                 let parts = (script, shell.as_ref(), working_directory.as_ref());
-                let end =
-                    self.run_script(parts, env, process_env, &files, limits, heard).await?;
+                let end = self.run_script(parts, env, process_env, &files, limits, heard).await?;
                 (end, Vec::new())
             }
             StepAction::Uses { reference, with } => {
@@ -311,11 +318,7 @@ impl Job<'_> {
     }
 
     /// Leaves out outputs that hold a secret.
-    fn publishable(
-        &self,
-        outputs: Vec<(String, String)>,
-        heard: &mut Heard,
-    ) -> io::Result<Env> {
+    fn publishable(&self, outputs: Vec<(String, String)>, heard: &mut Heard) -> io::Result<Env> {
         let mut publishable = Env::new();
         for (name, value) in outputs {
             if self.log.contains_secret(&value) {

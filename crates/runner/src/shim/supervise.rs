@@ -82,9 +82,7 @@ fn end_of(status: ExitStatus) -> StepEnd {
     match (status.code(), status.signal()) {
         (Some(0), _) => StepEnd::Done,
         (Some(code), _) => StepEnd::Failed(format!("Process completed with exit code {code}.")),
-        (None, Some(signal)) => {
-            StepEnd::Failed(format!("Process was ended by signal {signal}."))
-        }
+        (None, Some(signal)) => StepEnd::Failed(format!("Process was ended by signal {signal}.")),
         (None, None) => StepEnd::Failed(format!("Process ended in an unknown way: {status}.")),
     }
 }

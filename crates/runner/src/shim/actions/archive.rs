@@ -117,10 +117,10 @@ pub(crate) fn unpack(archive: &Path, dir: &Path) -> Result<usize, ArchiveError> 
             _ => return Err(ArchiveError::NotAFile { name }),
         }
     }
-    if tar.into_inner().limit() == 0 {
-        return Err(ArchiveError::TooLarge);
-    }
-    Ok(count)
+    // The checksum stands at the very end, behind all that tar wants to read.
+    let mut rest = tar.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(ArchiveError::Damaged)?;
+    if rest.limit() == 0 { Err(ArchiveError::TooLarge) } else { Ok(count) }
 }
 
 fn create_folder(path: &Path) -> Result<(), ArchiveError> {

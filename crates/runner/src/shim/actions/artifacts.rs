@@ -144,8 +144,8 @@ pub(super) async fn download(
             Undone::failed(format!("The input `run-id` is `{text}`; it must be a number."))
         })?),
     };
-    let dir = inside(&work.job.spec.folders.workspace, inputs.text("path"))
-        .map_err(Undone::Failed)?;
+    let dir =
+        inside(&work.job.spec.folders.workspace, inputs.text("path")).map_err(Undone::Failed)?;
     let wanted = match inputs.text("name") {
         "" => {
             let names = list(work, run, inputs.text("pattern")).await?;
@@ -322,7 +322,11 @@ fn root_of(found: &Found) -> PathBuf {
     let mut roots = found.roots.iter();
     let first = roots.next().cloned().unwrap_or_default();
     let common = roots.fold(first, |common, root| {
-        common.components().zip(root.components()).map_while(|(a, b)| (a == b).then_some(a)).collect()
+        common
+            .components()
+            .zip(root.components())
+            .map_while(|(a, b)| (a == b).then_some(a))
+            .collect()
     });
     match common.parent() {
         Some(parent) if found.files.contains(&common) => parent.to_path_buf(),

@@ -229,11 +229,7 @@ impl<'g, 'w, 's> Git<'g, 'w, 's> {
     async fn keep_credentials(&mut self, url: &str, token: &str) -> Result<(), Undone> {
         let temp = &self.work.job.spec.folders.temp;
         let file = temp.join(format!("git-credentials-{}.config", self.work.index));
-        let text = format!(
-            "[http \"{}\"]\n\textraheader = {}\n",
-            origin_of(url),
-            header(token)
-        );
+        let text = format!("[http \"{}\"]\n\textraheader = {}\n", origin_of(url), header(token));
         fs::OpenOptions::new()
             .write(true)
             .create(true)
@@ -340,7 +336,10 @@ mod tests {
         assert_eq!(tag.refspec(), "+refs/tags/v1:refs/tags/v1");
         assert_eq!(tag.branch, None);
         let commit = Target::of_name(&"a".repeat(40));
-        assert_eq!((commit.refspec(), commit.start()), ("a".repeat(40), "FETCH_HEAD^{commit}".into()));
+        assert_eq!(
+            (commit.refspec(), commit.start()),
+            ("a".repeat(40), "FETCH_HEAD^{commit}".into())
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The actions that are built in: those whose originals need GitHub or node.
 
+pub(super) mod archive;
 mod artifacts;
 mod checkout;
 mod inputs;
 mod setup_terraform;
-pub(super) mod archive;
 
 use std::collections::BTreeMap;
 use std::io;
