@@ -12,6 +12,7 @@ mod detach;
 mod env_files;
 mod globs;
 mod http;
+pub mod git;
 pub mod journal;
 pub mod limits;
 mod lines;
