@@ -18,6 +18,9 @@ pub const EXPRESSION_LENGTH_MAX: usize = 21_000;
 /// The deepest nesting of an expression's parts.
 pub const EXPRESSION_DEPTH_MAX: usize = 50;
 
+/// Takes patterns of files to the hash of what matches them, or says why it cannot.
+pub type HashFiles<'a> = dyn Fn(&[String]) -> Result<String, String> + 'a;
+
 /// What an expression is evaluated against.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
@@ -26,7 +29,7 @@ pub struct Scope<'a> {
     /// What `success()`, `failure()` and `cancelled()` answer.
     pub status: Status,
     /// Hashes the files that match the patterns, for `hashFiles`; without it that function is an error.
-    pub hash_files: Option<&'a dyn Fn(&[String]) -> Result<String, String>>,
+    pub hash_files: Option<&'a HashFiles<'a>>,
 }
 
 impl<'a> Scope<'a> {

@@ -28,8 +28,8 @@ mod yaml;
 pub use condition::{Condition, Trace, Verdict};
 pub use diagnostic::Diagnostic;
 pub use expression::{
-    EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, EvaluationError, Scope, Status, SyntaxError,
-    evaluate,
+    EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, EvaluationError, HashFiles, Scope, Status,
+    SyntaxError, evaluate,
 };
 pub use inputs::{Input, InputError, InputKind};
 pub use matrix::{

@@ -148,8 +148,12 @@ impl Builder<'_> {
                 self.open(Node { kind, span: bytes, position }, anchor, tag.as_deref())
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let Open { node, anchor, .. } =
+                let Open { mut node, anchor, .. } =
                     self.open.pop().expect("the parser ends only what it has started");
+                // A closing bracket belongs to what it closes; indentation closes with nothing.
+                if matches!(&self.source.text[bytes.clone()], "]" | "}") {
+                    node.span.end = bytes.end;
+                }
                 self.finish(node, anchor)
             }
             Event::Alias(anchor) => self.alias(anchor, bytes),

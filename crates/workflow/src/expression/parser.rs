@@ -256,19 +256,26 @@ impl Parser<'_> {
         &self,
         function: Function,
         count: usize,
-        name: &Token,
+        token: &Token,
     ) -> Result<(), SyntaxError> {
         let (least, most) = function.arity();
         if count < least {
-            return Err(self.located("Too few parameters supplied", name));
+            return Err(self.located("Too few parameters supplied", token));
+        }
+        if count > most && function.is_status() {
+            let name = function.name();
+            return Err(SyntaxError {
+                message: format!("`{name}` with the names of jobs is not supported yet"),
+                ..self.located("", token)
+            });
         }
         if count > most {
-            return Err(self.located("Too many parameters supplied", name));
+            return Err(self.located("Too many parameters supplied", token));
         }
         if function == Function::Case && count.is_multiple_of(2) {
             return Err(self.located(
                 "Even number of parameters supplied, requires an odd number of parameters",
-                name,
+                token,
             ));
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! `steps:`
 
-use super::{Fields, Reader, places};
+use super::fields::Fields;
+use super::{Reader, places};
 use crate::workflow::{Step, StepAction};
 use crate::yaml::{Node, NodeKind};
 

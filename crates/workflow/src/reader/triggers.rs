@@ -1,6 +1,7 @@
 //! `on:`
 
-use super::{Fields, Reader};
+use super::Reader;
+use super::fields::Fields;
 use crate::inputs::{Input, InputKind};
 use crate::yaml::{Node, NodeKind, Scalar, ScalarKind};
 use crate::{Filter, Schedule, Trigger, cron, pattern};
@@ -255,7 +256,7 @@ impl Reader<'_> {
             ("boolean", InputKind::Boolean),
             ("number", InputKind::Number),
             ("environment", InputKind::Environment),
-            ("choice", InputKind::Choice(options.clone().unwrap_or_default())),
+            ("choice", InputKind::Choice(options.unwrap_or_default())),
         ];
         let kind = match fields.get("type") {
             Some(node) => self.one_of(node, kinds)?,

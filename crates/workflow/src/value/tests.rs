@@ -79,10 +79,10 @@ fn any_value() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn json_and_back_is_the_same_value(value in any_value()) {
-        let json = serde_json::Value::from(value.clone());
-        prop_assert_eq!(Value::from(json), value.clone());
         let text = serde_json::from_str::<serde_json::Value>(&value.to_json_text()).unwrap();
-        prop_assert_eq!(Value::from(text), value);
+        prop_assert_eq!(&Value::from(text), &value);
+        let json = serde_json::Value::from(value.clone());
+        prop_assert_eq!(Value::from(json), value);
     }
 
     #[test]
