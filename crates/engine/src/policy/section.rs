@@ -60,7 +60,7 @@ impl<'a> Section<'a> {
     }
 
     /// The table under `key`, if there is one.
-    pub(super) fn section(&self, key: &str, problems: &mut Problems<'_>) -> Option<Section<'a>> {
+    pub(super) fn section(&self, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
         let item = self.table.get(key)?;
         let Some(table) = item.as_table_like() else {
             self.wrong_type(key, item, "a table", problems);
@@ -70,14 +70,10 @@ impl<'a> Section<'a> {
             if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
         // A table that only exists as part of longer names has no place of its own.
         let at = item.span().unwrap_or_else(|| self.place_of(key));
-        Some(Section { name, table, at })
+        Some(Self { name, table, at })
     }
 
-    pub(super) fn required_section(
-        &self,
-        key: &str,
-        problems: &mut Problems<'_>,
-    ) -> Option<Section<'a>> {
+    pub(super) fn required_section(&self, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
         if !self.has(key) {
             problems.add(&self.at, format!("the section `[{key}]` is missing"), None);
         }
@@ -89,7 +85,7 @@ impl<'a> Section<'a> {
         &self,
         key: &str,
         problems: &mut Problems<'_>,
-    ) -> Vec<(Found<String>, Section<'a>)> {
+    ) -> Vec<(Found<String>, Self)> {
         let Some(parent) = self.section(key, problems) else { return Vec::new() };
         let names = parent.table.iter().map(|(name, _)| name.to_owned());
         let with_section = |name: String| {

@@ -27,7 +27,7 @@ replicas  = 3
 "#;
 
 /// Each problem as it is said, with the part of the line it marks.
-fn check(text: &str, expected: Expect) {
+fn check(text: &str, expected: &Expect) {
     let problems = read("qnt9.toml", text).expect_err("the file has problems");
     let show = |problem: &PolicyProblem| {
         let line = text.lines().nth(problem.line as usize - 1).unwrap_or_default();
@@ -39,7 +39,7 @@ fn check(text: &str, expected: Expect) {
 }
 
 /// The same for a part of a file that is well otherwise.
-fn check_part(part: &str, expected: Expect) {
+fn check_part(part: &str, expected: &Expect) {
     check(&format!("project = {{ name = \"shop\" }}\n{part}"), expected);
 }
 
@@ -173,7 +173,7 @@ fn both_ways_of_writing_a_table_mean_the_same() {
 fn an_empty_file_lacks_its_project() {
     check(
         "",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:1:1: the section `[project]` is missing
                 ><
         "#]],
@@ -184,14 +184,14 @@ fn an_empty_file_lacks_its_project() {
 fn a_file_that_is_not_toml_says_where() {
     check(
         "[project]\nname = \"shop\n",
-        expect![[r#"
+        &expect![[r#"
         qnt9.toml:2:13: this is not TOML: invalid basic string, expected `"`
             ><
     "#]],
     );
     check(
         "[project]\nname = \"a\"\nname = \"b\"\n",
-        expect![[r#"
+        &expect![[r#"
         qnt9.toml:3:1: this is not TOML: duplicate key
             >name<
     "#]],
@@ -202,14 +202,14 @@ fn a_file_that_is_not_toml_says_where() {
 fn unknown_keys_are_named_with_the_nearest_known_one() {
     check(
         "[project]\nname = \"shop\"\n[services.web]\ncommand = [\"web\"]\n",
-        expect![[r#"
+        &expect![[r#"
         qnt9.toml:3:2: unknown key `services`; did you mean `service`?
             >services<
     "#]],
     );
     check_part(
         "[service.web]\ncommand = [\"web\"]\nhealth_timout = \"3s\"\ncolour = 1\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:4:1: unknown key `health_timout` in [service.web]; did you mean `health_timeout`?
                 >health_timout<
             qnt9.toml:5:1: unknown key `colour` in [service.web]; known here: command, health, health_timeout, replicas
@@ -218,7 +218,7 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
     );
     check_part(
         "[environment.p]\napproval = { needed = 1 }\nrollout = { strategy = \"canary\", setps = [100] }\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:1: unknown key `approval` in [environment.p]; did you mean `approvals`?
                 >approval<
             qnt9.toml:4:34: unknown key `setps` in [environment.p.rollout]; did you mean `steps`?
@@ -231,7 +231,7 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
 fn windows_are_known_but_not_supported_yet() {
     check_part(
         "[environment.p]\nwindows = [\"Mon-Thu 09:00-16:00 Europe/Berlin\"]\n",
-        expect![[r#"
+        &expect![[r#"
         qnt9.toml:3:1: `windows` (deployment windows) is not supported yet; remove it, and hold deployments back with `trigger = "manual"` or `approvals`
             >windows<
     "#]],
@@ -242,7 +242,7 @@ fn windows_are_known_but_not_supported_yet() {
 fn wrong_types_are_named_with_their_place() {
     check(
         "project = \"shop\"\nservice = 3\n[environment]\nstaging = true\n",
-        expect![[r#"
+        &expect![[r#"
         qnt9.toml:1:11: `project` is a table, not a string
             >"shop"<
         qnt9.toml:2:11: `service` is a table, not an integer
@@ -253,7 +253,7 @@ fn wrong_types_are_named_with_their_place() {
     );
     check_part(
         "[service.web]\ncommand = \"web\"\nhealth = 3\nhealth_timeout = 30\nreplicas = \"two\"\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:11: `command` in [service.web] is a list of strings, not a string
                 >"web"<
             qnt9.toml:4:10: `health` takes strings, and this is an integer
@@ -266,7 +266,7 @@ fn wrong_types_are_named_with_their_place() {
     );
     check_part(
         "[environment.p]\nbranches = [\"main\", 7, \"\"]\nwait = { m = 10 }\nevidence = \"tests\"\nreplicas = 0\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:21: `branches` takes strings, and this is an integer
                 >7<
             qnt9.toml:3:24: `branches` holds an empty string
@@ -285,7 +285,7 @@ fn wrong_types_are_named_with_their_place() {
 fn a_service_needs_a_program_inside_the_release() {
     check_part(
         "[service.a]\n[service.b]\ncommand = []\n[service.c]\ncommand = [\"/bin/sh\"]\n[service.d]\ncommand = [\"../x\"]\nhealth = \"health\"\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:2:1: `command` is missing in [service.a]
                 >[service.a]<
             qnt9.toml:4:1: `command` is empty; write the program and its arguments: `command = ["bin/stock", "serve"]`
@@ -304,7 +304,7 @@ fn a_service_needs_a_program_inside_the_release() {
 fn bad_durations_are_refused() {
     check_part(
         "[environment.a]\nwait = \"10\"\n[environment.b]\nwait = \"1.5h\"\n[environment.c]\nwait = \"-3m\"\n[environment.d]\nwait = \"99999999999999999999d\"\n[environment.\"é\"]\nwait = \"3µ\"\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:8: `10` is not a duration; write a whole number and its unit, s, m, h or d: "90s", "10m", "7d"
                 >"10"<
             qnt9.toml:5:8: `1.5h` is not a duration; write a whole number and its unit, s, m, h or d: "90s", "10m", "7d"
@@ -325,7 +325,7 @@ fn bad_durations_are_refused() {
 fn approvals_that_nobody_can_give_are_said_at_once() {
     check_part(
         "[environment.p]\napprovals = { needed = 3, from = [\"alice\", \"bob\", \"alice\"], exclude = \"author\", expire_after = \"0s\" }\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:15: nobody can satisfy this: 3 must approve, and `from` lists 2; lower `needed`, or add people to `from`
                 >needed<
             qnt9.toml:3:51: alice is listed twice and still counts once
@@ -338,14 +338,14 @@ fn approvals_that_nobody_can_give_are_said_at_once() {
     );
     check_part(
         "[environment.p]\napprovals = { needed = 1, from = [] }\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:15: nobody can satisfy this: 1 must approve, and `from` lists 0; lower `needed`, or add people to `from`
                 >needed<
         "#]],
     );
     check_part(
         "[environment.p]\napprovals = {}\n",
-        expect![[r#"
+        &expect![[r#"
         qnt9.toml:3:13: `needed` is missing in [environment.p.approvals]
             >{}<
         qnt9.toml:3:13: `from` is missing in [environment.p.approvals]
@@ -358,7 +358,7 @@ fn approvals_that_nobody_can_give_are_said_at_once() {
 fn evidence_comes_from_a_known_environment_and_not_from_itself() {
     check_part(
         "[environment.staging]\n[environment.p]\nevidence = [\"load-test@stagin\", \"@staging\", \"x@moon\"]\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:4:13: `load-test@stagin` names the environment `stagin`, which is not in this file; did you mean `load-test@staging`?
                 >"load-test@stagin"<
             qnt9.toml:4:33: `@staging` is not a kind of evidence; write a kind such as `tests`, or kind and environment such as `load-test@staging`
@@ -369,7 +369,7 @@ fn evidence_comes_from_a_known_environment_and_not_from_itself() {
     );
     check_part(
         "[environment.a]\nevidence = [\"smoke@b\"]\n[environment.b]\nevidence = [\"tests\", \"smoke@a\"]\n[environment.c]\nevidence = [\"smoke@a\"]\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:1: nothing can ever reach a: its evidence comes from itself, directly or through another environment
                 >evidence<
             qnt9.toml:5:1: nothing can ever reach b: its evidence comes from itself, directly or through another environment
@@ -382,7 +382,7 @@ fn evidence_comes_from_a_known_environment_and_not_from_itself() {
 fn rollout_steps_rise_to_all_traffic() {
     check_part(
         "[environment.p]\nrollout = { strategy = \"canary\", steps = [5, 5, 120, 50], min_requests = 0 }\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:46: the step 5 does not rise above 5; each step is a larger percentage of the traffic than the one before it
                 >5<
             qnt9.toml:3:49: `steps` cannot be 120; it goes from 1 to 100
@@ -395,7 +395,7 @@ fn rollout_steps_rise_to_all_traffic() {
     );
     check_part(
         "[environment.p]\nrollout = { strategy = \"canary\", steps = [] }\n[environment.q]\nrollout = { steps = [100] }\n[environment.r]\nrollout = { strategy = \"blue\" }\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:3:34: the last step is not 100; end with 100, so that the new release gets all traffic
                 >steps<
             qnt9.toml:5:11: `strategy` is missing in [environment.q.rollout]
@@ -406,7 +406,7 @@ fn rollout_steps_rise_to_all_traffic() {
     );
     check_part(
         "[environment.p.rollout]\nstrategy = \"all-at-once\"\nstep_for = \"1m\"\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:4:1: `step_for` has no meaning when all traffic moves at once; remove `step_for`, or write `strategy = "canary"`
                 >step_for<
         "#]],
@@ -417,7 +417,7 @@ fn rollout_steps_rise_to_all_traffic() {
 fn names_are_safe_in_addresses_and_files() {
     check(
         "[project]\nname = \"platform\"\n[service.\"../x\"]\ncommand = [\"x\"]\n[environment.\"\"]\n",
-        expect![[r#"
+        &expect![[r#"
             qnt9.toml:2:8: a project cannot be called `platform`; that name belongs to qnt9 itself
                 >"platform"<
             qnt9.toml:3:10: `../x` cannot be the name of a service; use letters, digits, `-` and `_`, beginning with a letter or digit, at most 64
