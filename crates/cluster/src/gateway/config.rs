@@ -93,9 +93,9 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
         /// Who names it first.
-        first: Place,
+        first: Box<Place>,
         /// Who names it again.
-        second: Place,
+        second: Box<Place>,
     },
     /// A listener leaves its port to chance.
     #[error("{place} wants the address {address}, but port 0 names no port")]
@@ -146,8 +146,8 @@ impl Config {
             }
             if let Some(first) = self.listeners[..at].iter().find(|other| other.address == address)
             {
-                let first = first.place.clone();
-                return Err(ConfigError::AddressTwice { address, first, second: place() });
+                let (first, second) = (Box::new(first.place.clone()), Box::new(place()));
+                return Err(ConfigError::AddressTwice { address, first, second });
             }
             if !places.insert(&listener.place) {
                 return Err(ConfigError::PlaceTwice { place: place() });

@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn forwarded(request: request::Builder, expected: Expect) {
+    fn forwarded(request: request::Builder, expected: &Expect) {
         let (mut head, ()) = request.body(()).unwrap().into_parts();
         let client = "192.0.2.7".parse().unwrap();
         for_backend(&mut head, client, "127.0.0.1:9013".parse().unwrap());
@@ -140,7 +140,7 @@ mod tests {
             .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         forwarded(
             request,
-            expect![[r#"
+            &expect![[r#"
                 GET /path?query=1 HTTP/1.1
                 host: shop.example
                 traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
@@ -159,7 +159,7 @@ mod tests {
             .header("cookie", "b=2");
         forwarded(
             request,
-            expect![[r#"
+            &expect![[r#"
                 POST /cart HTTP/1.1
                 cookie: a=1; b=2
                 host: shop.example:9013
@@ -174,7 +174,7 @@ mod tests {
     fn a_client_that_names_no_host_gets_the_listeners() {
         forwarded(
             Request::get("/").version(Version::HTTP_10),
-            expect![[r#"
+            &expect![[r#"
                 GET / HTTP/1.1
                 host: 127.0.0.1:9013
                 x-forwarded-for: 192.0.2.7

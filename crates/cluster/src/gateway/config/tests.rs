@@ -16,7 +16,7 @@ fn arm(name: &str, weight: u32) -> Arm {
     Arm { arm: name.to_owned(), weight, backends: vec![] }
 }
 
-fn refused(listeners: Vec<Listener>, expected: Expect) {
+fn refused(listeners: Vec<Listener>, expected: &Expect) {
     let config = Config { generation: 1, listeners };
     expected.assert_eq(&config.check().unwrap_err().to_string());
 }
@@ -69,24 +69,24 @@ fn what_is_written_is_read_again() {
 fn contradictions_are_refused() {
     refused(
         vec![listener("staging", "127.0.0.1:9012"), listener("production", "127.0.0.1:9012")],
-        expect!["staging/stock and production/stock both want the address 127.0.0.1:9012"],
+        &expect!["staging/stock and production/stock both want the address 127.0.0.1:9012"],
     );
     refused(
         vec![listener("staging", "127.0.0.1:9012"), listener("staging", "127.0.0.1:9013")],
-        expect!["staging/stock has more than one listener"],
+        &expect!["staging/stock has more than one listener"],
     );
     refused(
         vec![listener("staging", "127.0.0.1:0")],
-        expect!["staging/stock wants the address 127.0.0.1:0, but port 0 names no port"],
+        &expect!["staging/stock wants the address 127.0.0.1:0, but port 0 names no port"],
     );
     let mut twice = listener("staging", "127.0.0.1:9012");
     twice.arms = vec![arm("a", 1), arm("a", 1)];
-    refused(vec![twice], expect![[r#"staging/stock has more than one arm "a""#]]);
+    refused(vec![twice], &expect![[r#"staging/stock has more than one arm "a""#]]);
     let mut heavy = listener("staging", "127.0.0.1:9012");
     heavy.arms = vec![arm("a", 1_000_001)];
     refused(
         vec![heavy],
-        expect![[r#"arm "a" of staging/stock has the weight 1000001, the largest is 1000000"#]],
+        &expect![[r#"arm "a" of staging/stock has the weight 1000001, the largest is 1000000"#]],
     );
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
 
 use super::Gateway;
 use crate::gateway::control::{Answer, Ask, Greeting, PROTOCOL, SocketAddress};
@@ -30,13 +31,14 @@ pub(super) fn bind(dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers whoever connects, each connection at its own pace.
+/// Answers whoever connects, each connection at its own pace. All of them end with this.
 pub(super) async fn accept(listener: UnixListener, gateway: Arc<Gateway>) {
+    let mut conversations = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let gateway = gateway.clone();
-                tokio::spawn(async move {
+                conversations.spawn(async move {
                     if let Err(error) = converse(stream, &gateway).await {
                         tracing::debug!(%error, "a control connection broke off");
                     }
@@ -47,6 +49,7 @@ pub(super) async fn accept(listener: UnixListener, gateway: Arc<Gateway>) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+        while conversations.try_join_next().is_some() {}
     }
 }
 
@@ -67,7 +70,7 @@ async fn converse(stream: UnixStream, gateway: &Gateway) -> io::Result<()> {
         say(&mut writer, &answer).await?;
         if matches!(answer, Answer::Stopping) {
             gateway.stop.notify_one();
-            // The connection stays open, so that the asker sees the end of the process as its end.
+            // The connection stays open, so that the asker sees the gateway's end as its end.
             reader.read_line(&mut line).await?;
         }
     }
