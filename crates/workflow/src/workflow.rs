@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::trigger::Trigger;
-use crate::{Condition, EvaluationError, Matrix, Position, Scope, Template, Value};
+use crate::{Condition, EvaluationError, Leg, Matrix, Position, Scope, Template, Value};
 
 /// A whole workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,27 @@ pub struct Job {
 }
 
 impl Job {
+    /// The name that people see: `name:`, or else the key. The legs of a matrix are told apart by
+    /// their labels, unless the name itself is computed.
+    ///
+    /// # Errors
+    /// An expression of the name has no value in the scope.
+    pub fn display_name(
+        &self,
+        leg: Option<&Leg>,
+        scope: &Scope<'_>,
+    ) -> Result<String, EvaluationError> {
+        let name = match &self.name {
+            Some(name) if name.has_expressions() => return name.interpolate(scope),
+            Some(name) if !name.source.is_empty() => &name.source,
+            _ => &self.key,
+        };
+        Ok(match leg {
+            Some(leg) if !leg.label.is_empty() => format!("{name} ({})", leg.label),
+            _ => name.clone(),
+        })
+    }
+
     fn needs_keys(&self) -> impl Iterator<Item = &str> {
         self.needs.iter().map(String::as_str)
     }

@@ -111,6 +111,22 @@ fn a_matrix_can_be_computed() {
 }
 
 #[test]
+fn legs_are_told_apart_by_name() {
+    let name_of_first_leg = |name: &str| {
+        let text = format!(
+            "on: push\njobs: {{ a: {{ {name} runs-on: x, strategy: {{ matrix: {{ v: [1, 2] }} }}, steps: [] }} }}"
+        );
+        let job = parse("w.yml", &text).unwrap().jobs.remove(0);
+        let leg = legs_of(job.strategy.as_ref().unwrap()).unwrap().remove(0);
+        let contexts = Object::from_iter([("matrix", leg.values.clone())]);
+        job.display_name(Some(&leg), &Scope::new(&contexts)).unwrap()
+    };
+    assert_eq!(name_of_first_leg(""), "a (1)");
+    assert_eq!(name_of_first_leg("name: Test,"), "Test (1)");
+    assert_eq!(name_of_first_leg("name: 'Test ${{ matrix.v }}',"), "Test 1");
+}
+
+#[test]
 fn too_many_or_no_legs_are_refused() {
     let list = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>().join(", ");
     let square = |side: usize| format!("        a: [{0}]\n        b: [{0}]", list(side));
