@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::identity;
 use crate::machine::Machine;
+use crate::repositories::Receiving;
 use crate::orders::jobs::LiveJobs;
 
 /// What everything in the server shares. Clones are cheap and the same.
@@ -30,6 +31,7 @@ struct Inner {
     session_key: MacKey,
     key: MasterKey,
     live_jobs: LiveJobs,
+    receiving: Receiving,
 }
 
 impl Core {
@@ -52,6 +54,7 @@ impl Core {
             blobs,
             key,
             live_jobs: LiveJobs::default(),
+            receiving: Receiving::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -135,6 +138,11 @@ impl Core {
     #[must_use]
     pub fn session_key(&self) -> &MacKey {
         &self.inner.session_key
+    }
+
+    /// The pushes that are being received at this moment.
+    pub(crate) fn receiving(&self) -> &Receiving {
+        &self.inner.receiving
     }
 
     /// What followed attempts are at.

@@ -15,9 +15,11 @@ mod core;
 mod identity;
 pub mod machine;
 pub mod orders;
+mod repositories;
 mod serve;
 
 pub use config::Config;
 pub use core::Core;
+pub use repositories::NewProject;
 pub use identity::{hash_token, new_token};
 pub use serve::{ServeError, Server};

@@ -12,8 +12,7 @@ use qnt9_engine::contexts;
 use qnt9_engine::state::{LegState, Project, Run};
 use qnt9_model::fact::{Outcome, Span};
 use qnt9_model::{AttemptId, Command, Millis, Refusal, StreamId};
-use qnt9_runner::journal::{Interval, JobResult, Record, StepConclusion};
-use qnt9_runner::shim::{self, Attachment};
+use qnt9_runner::journal::{Follow, Interval, JobResult, Record, StepConclusion};
 use qnt9_runner::spec::{CheckoutSource, Folders, JobSecrets, JobSpec, Patience, SPEC_VERSION};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
@@ -88,7 +87,8 @@ pub(super) async fn follow(
     attempt: &AttemptId,
 ) -> Result<(), OrderError> {
     let dir = folder(core, stream, attempt);
-    if let Attachment::Absent = shim::attach(&dir).await.map_err(|e| OrderError::outside(&e))? {
+    let found = qnt9_runner::attach(&dir).await.map_err(|error| OrderError::outside(&error))?;
+    if found == qnt9_runner::State::NotStarted {
         let built = core.read(|state| {
             let project = state.projects.get(stream)?;
             let run = project.runs.get(&attempt.run)?;
@@ -98,9 +98,12 @@ pub(super) async fn follow(
         let Some((spec, secrets)) = built.transpose().map_err(OrderError::Outside)? else {
             return Ok(());
         };
-        shim::start(&core.config().program, &dir, &spec, &secrets)
-            .await
-            .map_err(|error| OrderError::outside(&error))?;
+        let mut shim =
+            qnt9_runner::launch(&core.config().program, &["shim"], &dir, &spec, &secrets)
+                .await
+                .map_err(|error| OrderError::outside(&error))?;
+        // Reaped when it ends, so that it does not stay behind as a zombie.
+        tokio::spawn(async move { shim.wait().await });
     }
     let mut follower = Follower::new(core, stream, attempt);
     let end = follower.follow(&dir).await;
@@ -135,7 +138,7 @@ pub(super) async fn cancel(
     attempt: &AttemptId,
 ) -> Result<(), OrderError> {
     let dir = folder(core, stream, attempt);
-    shim::cancel(&dir).await.map_err(|error| OrderError::outside(&error))?;
+    qnt9_runner::cancel(&dir).await.map_err(|error| OrderError::outside(&error))?;
     // The order stands until the job has ended; asking again at once would only be noise.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     Ok(())
@@ -250,7 +253,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn follow(&mut self, dir: &std::path::Path) -> Result<(), OrderError> {
-        let mut journal = shim::follow(dir);
+        let mut journal = Follow::new(dir, 0);
         while let Some(record) =
             journal.next().await.map_err(|error| OrderError::outside(&error))?
         {
@@ -385,8 +388,21 @@ impl<'a> Follower<'a> {
     /// The shim is gone and its journal does not say that the job ended.
     async fn lost(&mut self, dir: &std::path::Path) -> Result<(), OrderError> {
         self.seal().await?;
-        let last_words = shim::last_words(dir).unwrap_or_default();
-        let reason = format!("its runner process died before the job had ended{last_words}");
+        if let Ok(spec) = qnt9_runner::read_spec(dir) {
+            let killed = qnt9_runner::kill_leftovers(&spec).await;
+            tracing::warn!(attempt = %self.attempt, killed, "the job's runner process is gone");
+        }
+        let state = qnt9_runner::attach(dir).await.map_err(|error| OrderError::outside(&error))?;
+        let known = match state {
+            qnt9_runner::State::Died { completed, in_flight } => match in_flight {
+                Some(step) => {
+                    format!("; {} steps had completed, step {} was at work", completed.len(), step + 1)
+                }
+                None => format!("; {} steps had completed, none was at work", completed.len()),
+            },
+            _ => String::new(),
+        };
+        let reason = format!("its runner process died before the job had ended{known}");
         let command = Command::LoseJob { attempt: self.attempt.clone(), reason };
         accept_stale(self.core.tell(self.stream, command).await)
     }

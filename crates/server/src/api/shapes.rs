@@ -1,0 +1,708 @@
+//! What goes over the wire, and what `--json` prints: one documented shape per thing.
+//!
+//! Moments are milliseconds since 1970-01-01T00:00:00Z. Texts that users put in stand in the clear,
+//! or as `(erased)`. Fields are only ever added.
+
+use std::collections::BTreeMap;
+
+use qnt9_model::fact::{Counts, Outcome, Subjects, Verdict};
+use qnt9_model::plan::PlanSummary;
+use qnt9_model::{
+    DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, ReleaseDigest, RunId, Sha, Why,
+};
+use serde::{Deserialize, Serialize};
+
+use super::accounting::Shares;
+
+/// Declares shapes: plain data, read and written alike.
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* })*) => {
+        $($(#[$doc])*
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* })*
+    };
+}
+
+/// The kind of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorClass {
+    /// No valid token: 401.
+    Unauthorized,
+    /// No such thing: 404.
+    Unknown,
+    /// Not allowed to this caller: 403.
+    Forbidden,
+    /// Against the present state: 409.
+    Conflict,
+    /// Held by a gate: 409; `why` is its proof tree.
+    Held,
+    /// The request cannot be accepted: 422, or 400, 413 and 415 for its body.
+    Invalid,
+    /// Not now: 503.
+    Unavailable,
+    /// Something of the server's failed: 500.
+    Failed,
+}
+
+/// Where a leg of a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// It waits for the gates of its environment.
+    Gated,
+    /// It waits for a free runner.
+    Queued,
+    /// An attempt is with a runner.
+    Running,
+    /// Its runner was lost, and a person must decide.
+    Lost,
+    /// It ended.
+    Done,
+}
+
+/// What has become of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plan {
+    /// It waits for the jobs it needs.
+    Waiting,
+    /// It has legs, one without a matrix.
+    Planned,
+    /// It does not run.
+    Skipped,
+    /// It cannot run, and failed.
+    Impossible,
+}
+
+/// Where a rollout stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RolloutState {
+    /// Its replicas are starting.
+    Starting,
+    /// It has a part of the traffic.
+    Moving,
+    /// It serves or served all traffic.
+    Succeeded,
+    /// The release before it serves again.
+    RolledBack,
+    /// It never got any traffic.
+    Failed,
+}
+
+shapes! {
+    /// The body of every answer that is no.
+    ErrorBody {
+        /// The error.
+        error: ErrorShape,
+    }
+    /// Why not.
+    ErrorShape {
+        /// Its kind.
+        class: ErrorClass,
+        /// The sentence for people.
+        message: String,
+        /// The proof tree, where a gate holds.
+        why: Option<Why>,
+    }
+    /// `GET /healthz`.
+    Healthz {
+        /// `ok` or `trouble`.
+        status: String,
+        /// The server's version.
+        version: String,
+        /// Why nothing can be recorded.
+        trouble: Option<String>,
+    }
+    /// A project.
+    ProjectShape {
+        /// Its name.
+        name: String,
+        /// The embedded reference project.
+        embedded: bool,
+        /// Declared waits and load tests are divided by this.
+        time_scale: u32,
+        /// The branch whose `qnt9.toml` is in force.
+        default_branch: String,
+        /// Where refs point, by full name.
+        refs: BTreeMap<String, Sha>,
+        /// Files that could not be read, newest last.
+        problems: Vec<ProblemShape>,
+        /// The number of the last change.
+        sequence: u64,
+    }
+    /// A file that could not be read.
+    ProblemShape {
+        /// The commit.
+        commit: Sha,
+        /// The file.
+        path: String,
+        /// What is wrong, with line and column.
+        message: String,
+    }
+    /// A run, in short.
+    RunShape {
+        /// Its id.
+        id: RunId,
+        /// The workflow's file.
+        path: String,
+        /// The workflow's name.
+        name: String,
+        /// The run's title.
+        title: String,
+        /// Its number among the runs of its workflow.
+        number: u64,
+        /// `push`, `workflow_dispatch`.
+        event: String,
+        /// Who started it.
+        by: String,
+        /// Whether that was a person of the demonstration.
+        demo: bool,
+        /// The run it repeats.
+        rerun_of: Option<RunId>,
+        /// The full ref.
+        reference: String,
+        /// The commit.
+        commit: Sha,
+        /// When it was created.
+        created: Millis,
+        /// When it left its group's queue.
+        started: Option<Millis>,
+        /// When it ended.
+        finished: Option<Millis>,
+        /// How.
+        result: Option<Outcome>,
+        /// Why it is being cancelled.
+        cancel: Option<String>,
+        /// The newer run that took its place.
+        superseded_by: Option<RunId>,
+        /// Environments that a job of it waits for.
+        waits_for: Vec<EnvironmentName>,
+    }
+    /// A run with its jobs.
+    RunDetail {
+        /// The run.
+        run: RunShape,
+        /// Dispatch inputs, JSON values as text.
+        inputs: BTreeMap<String, String>,
+        /// Its jobs in file order.
+        jobs: Vec<JobShape>,
+        /// Whose its time was.
+        time: Shares,
+    }
+    /// A job of a run.
+    JobShape {
+        /// Its key in the file.
+        key: String,
+        /// The jobs it needs.
+        needs: Vec<String>,
+        /// What has become of it.
+        plan: Plan,
+        /// How its `if` came out, or why it does not run.
+        reason: Option<String>,
+        /// How it came out.
+        result: Option<Outcome>,
+        /// Its legs.
+        legs: Vec<LegShape>,
+        /// Whose its time was; absent when it never ran.
+        time: Option<Shares>,
+    }
+    /// A leg of a job.
+    LegShape {
+        /// Its key, unique in the run.
+        job: JobKey,
+        /// Its name as shown.
+        name: String,
+        /// The environment whose gates it must pass.
+        environment: Option<EnvironmentName>,
+        /// Where it stands.
+        phase: Phase,
+        /// How it ended.
+        result: Option<Outcome>,
+        /// When it could go on.
+        queued: Millis,
+        /// When its gates opened.
+        opened: Option<Millis>,
+        /// What for.
+        subjects: Option<Subjects>,
+        /// When it ended.
+        finished: Option<Millis>,
+        /// Approvals and rejections, oldest first.
+        approvals: Vec<ApprovalShape>,
+        /// Its attempts, oldest first; the last one counts.
+        attempts: Vec<AttemptShape>,
+        /// Waits that its steps declared.
+        waits: Vec<WaitShape>,
+        /// Why it ended without a step saying so.
+        reason: Option<String>,
+        /// While it waits for its gates: the proof tree.
+        why: Option<Why>,
+    }
+    /// An approval or a rejection.
+    ApprovalShape {
+        /// Who.
+        person: String,
+        /// A person of the demonstration.
+        demo: bool,
+        /// When.
+        at: Millis,
+        /// Yes or no.
+        approved: bool,
+        /// What they wrote.
+        comment: Option<String>,
+    }
+    /// One try at a leg.
+    AttemptShape {
+        /// Counted from 1.
+        number: u32,
+        /// When it began.
+        started: Millis,
+        /// When it ended.
+        finished: Option<Millis>,
+        /// How.
+        result: Option<Outcome>,
+        /// The steps that ended.
+        steps: Vec<StepShape>,
+        /// The step that runs.
+        running: Option<RunningStep>,
+        /// Sealed lines of its log.
+        log_lines: u64,
+        /// What went wrong where the steps do not say.
+        reason: Option<String>,
+        /// What its steps wrote to their summaries, as Markdown.
+        summary: Option<String>,
+    }
+    /// A step that runs.
+    RunningStep {
+        /// Its number, from 0.
+        step: u32,
+        /// Its name.
+        name: String,
+        /// Since when.
+        started: Millis,
+    }
+    /// A step that ended.
+    StepShape {
+        /// Its number, from 0.
+        step: u32,
+        /// Its name.
+        name: String,
+        /// Before `continue-on-error`.
+        outcome: Outcome,
+        /// After it.
+        conclusion: Outcome,
+        /// When it began.
+        started: Millis,
+        /// When it ended.
+        finished: Millis,
+        /// Whether its time is the user's.
+        user: bool,
+    }
+    /// A declared wait.
+    WaitShape {
+        /// From.
+        from: Millis,
+        /// Until.
+        until: Millis,
+        /// What for.
+        reason: String,
+    }
+    /// A line of a log.
+    LogLine {
+        /// Its number, from 1.
+        line: u64,
+        /// The step that wrote it; absent for the runner's own.
+        step: Option<u32>,
+        /// When.
+        time: Millis,
+        /// The text, secrets masked.
+        text: String,
+    }
+    /// `POST .../dispatch`.
+    Dispatch {
+        /// The workflow's path, file name or name.
+        workflow: String,
+        /// A branch or tag; the default branch when absent.
+        r#ref: Option<String>,
+        /// Its inputs: texts, numbers, booleans.
+        #[serde(default)]
+        inputs: BTreeMap<String, serde_json::Value>,
+    }
+    /// The run that something started.
+    Started {
+        /// Its id.
+        run: RunId,
+    }
+    /// `POST .../approve` and `.../reject`.
+    Decide {
+        /// The environment; may be left out when the run waits for one only.
+        environment: Option<EnvironmentName>,
+        /// What to note with it.
+        comment: Option<String>,
+    }
+    /// `POST .../resolve`.
+    Resolve {
+        /// `rerun` or `abandon`.
+        decision: ResolveDecision,
+    }
+    /// An environment.
+    EnvironmentShape {
+        /// Its name.
+        name: EnvironmentName,
+        /// Its gates in words.
+        rules: Vec<String>,
+        /// One per service.
+        services: Vec<PlaceShape>,
+        /// Runs that wait for it.
+        waiting: Vec<RunId>,
+        /// The run whose job holds it.
+        held_by: Option<RunId>,
+    }
+    /// A service in an environment.
+    PlaceShape {
+        /// The service.
+        service: String,
+        /// Where it is reached.
+        url: Option<String>,
+        /// What serves.
+        serving: Option<DeploymentShape>,
+        /// What is rolling out.
+        rollout: Option<DeploymentShape>,
+    }
+    /// A deployment.
+    DeploymentShape {
+        /// Its id.
+        id: DeploymentId,
+        /// Where.
+        environment: EnvironmentName,
+        /// The service.
+        service: String,
+        /// The release.
+        release: ReleaseDigest,
+        /// The commit it was built from.
+        commit: Option<Sha>,
+        /// Who asked.
+        by: String,
+        /// The run whose job did.
+        run: Option<RunId>,
+        /// Whether it is a rollback.
+        rollback: bool,
+        /// When.
+        requested: Millis,
+        /// Where its rollout stands.
+        state: RolloutState,
+        /// Why it went back or failed.
+        reason: Option<String>,
+        /// When it ended.
+        finished: Option<Millis>,
+        /// How many replicas it should have.
+        replicas: u32,
+        /// How many are ready.
+        ready: usize,
+        /// Percents it goes through.
+        steps: Vec<u32>,
+        /// Its share of the traffic.
+        percent: u32,
+        /// The highest share it had.
+        percent_reached: u32,
+        /// What the judge says of this step.
+        verdict: Verdict,
+        /// In words.
+        verdict_reason: String,
+        /// Its requests at this step.
+        new: Counts,
+        /// The old release's requests at this step.
+        old: Counts,
+        /// When it took which share.
+        history: Vec<ShareShape>,
+    }
+    /// A share of traffic taken.
+    ShareShape {
+        /// When.
+        at: Millis,
+        /// Percent.
+        percent: u32,
+    }
+    /// `POST .../rollback`.
+    Rollback {
+        /// A digest, a unique prefix of one, or a commit.
+        to: String,
+        /// Only say what would happen.
+        #[serde(default)]
+        dry_run: bool,
+    }
+    /// What a rollback does, or would do.
+    RollbackShape {
+        /// The deployment it started; absent for a dry run.
+        deployment: Option<DeploymentId>,
+        /// The service.
+        service: String,
+        /// What serves now.
+        from: Option<ReleaseDigest>,
+        /// What shall serve.
+        to: ReleaseDigest,
+        /// The commit of that.
+        commit: Option<Sha>,
+        /// Commits that stop being live, newest first as far as known.
+        undone: Vec<CommitShape>,
+        /// Replicas to start.
+        replicas: u32,
+    }
+    /// A commit.
+    CommitShape {
+        /// Its object name.
+        sha: Sha,
+        /// Its author.
+        author: String,
+        /// The first line of its message.
+        title: String,
+    }
+    /// A release.
+    ReleaseShape {
+        /// Its digest.
+        digest: ReleaseDigest,
+        /// The service.
+        service: String,
+        /// The commit.
+        commit: Sha,
+        /// Digests of its configuration, by name.
+        configuration: BTreeMap<String, String>,
+        /// Its size.
+        bytes: u64,
+        /// When it was built.
+        built: Millis,
+        /// By whom.
+        by: String,
+        /// Where it serves now.
+        serves: Vec<EnvironmentName>,
+    }
+    /// `GET .../why/{id}`.
+    WhyShape {
+        /// What it is about, in words.
+        subject: String,
+        /// The tree.
+        why: Why,
+        /// Commands that would change it.
+        next: Vec<String>,
+    }
+    /// A secret's name; its value is never given out.
+    SecretShape {
+        /// Its name.
+        name: String,
+        /// The environment it is for; absent: every job.
+        environment: Option<EnvironmentName>,
+    }
+    /// `PUT .../secrets/{name}`.
+    SecretValue {
+        /// The value.
+        value: String,
+    }
+    /// A notification.
+    NotificationShape {
+        /// Its id.
+        id: NotificationId,
+        /// Its title.
+        title: String,
+        /// Its text.
+        text: String,
+        /// Where it goes; absent: only kept and shown.
+        webhook: Option<String>,
+        /// When it was posted.
+        posted: Millis,
+        /// By whom.
+        by: String,
+        /// When it was delivered.
+        delivered: Option<Millis>,
+        /// Tries that failed.
+        failures: u32,
+        /// The last failure.
+        failure: Option<String>,
+    }
+    /// Something proved, or not.
+    EvidenceShape {
+        /// What kind.
+        kind: String,
+        /// Where.
+        environment: Option<EnvironmentName>,
+        /// The commit it is about.
+        commit: Sha,
+        /// The release it is about.
+        release: Option<ReleaseDigest>,
+        /// Whether it passed.
+        passed: bool,
+        /// The figures.
+        summary: String,
+        /// The time scale it was made under; 1 is the real thing.
+        time_scale: u32,
+        /// When.
+        at: Millis,
+        /// The run that recorded it.
+        run: Option<RunId>,
+    }
+    /// One server-sent event of `GET .../changes`.
+    Change {
+        /// The project's sequence number.
+        sequence: u64,
+    }
+
+    /// Which call of which step; the attempt comes from the token.
+    Call {
+        /// The step, from 0.
+        step: u32,
+        /// The call within the step, from 1.
+        call: u32,
+    }
+    /// `GET /api/v1/step/context`.
+    StepContext {
+        /// The project.
+        project: String,
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: JobKey,
+        /// The attempt.
+        attempt: u32,
+        /// The run's commit.
+        commit: Sha,
+        /// The run's full ref.
+        reference: String,
+        /// The project's time scale.
+        time_scale: u32,
+        /// Where the server is reached.
+        url: String,
+    }
+    /// `POST /api/v1/step/wait`.
+    StepWait {
+        /// Which call.
+        call: Call,
+        /// How long, before shortening.
+        for_ms: i64,
+        /// What for.
+        reason: String,
+    }
+    /// Until when to wait.
+    WaitUntil {
+        /// That moment.
+        until: Millis,
+    }
+    /// A release.
+    Digest {
+        /// Its digest.
+        digest: ReleaseDigest,
+    }
+    /// `POST /api/v1/step/plan`.
+    StepPlan {
+        /// Which call.
+        call: Call,
+        /// The environment.
+        environment: EnvironmentName,
+        /// The output of `terraform show -json`.
+        plan: serde_json::Value,
+    }
+    /// A plan, read and recorded.
+    PlanShape {
+        /// Its hash.
+        hash: String,
+        /// How many resources and outputs it changes.
+        changes: usize,
+        /// In numbers and lines.
+        summary: PlanSummary,
+        /// For people, sensitive values left out.
+        text: String,
+    }
+    /// The hash of the plan that this run recorded.
+    PlanHash {
+        /// The hash.
+        hash: String,
+    }
+    /// `POST /api/v1/step/deploy`.
+    StepDeploy {
+        /// Which call.
+        call: Call,
+        /// The environment.
+        environment: EnvironmentName,
+        /// The release.
+        release: ReleaseDigest,
+        /// Variables of the service's environment.
+        #[serde(default)]
+        settings: BTreeMap<String, String>,
+    }
+    /// The deployment that something started.
+    Deployed {
+        /// Its id.
+        deployment: DeploymentId,
+    }
+    /// `POST /api/v1/step/evidence`.
+    StepEvidence {
+        /// Which call.
+        call: Call,
+        /// What kind.
+        kind: String,
+        /// The environment whose release it is about; absent: the commit.
+        environment: Option<EnvironmentName>,
+        /// Whether it passed.
+        passed: bool,
+        /// The figures.
+        summary: String,
+    }
+    /// `POST /api/v1/step/load`.
+    StepLoad {
+        /// Which call.
+        call: Call,
+        /// When the load began.
+        started: Millis,
+        /// When it ended.
+        finished: Millis,
+    }
+    /// `POST /api/v1/step/notify`.
+    StepNotify {
+        /// Which call.
+        call: Call,
+        /// Its title.
+        title: String,
+        /// Its text.
+        text: String,
+        /// Where to send it.
+        webhook: Option<String>,
+    }
+    /// Where an environment, or a database, is reached.
+    Url {
+        /// The address.
+        url: String,
+    }
+    /// One check through an environment's address.
+    HealthShape {
+        /// Whether it answered as expected.
+        healthy: bool,
+        /// What was asked, expected and got, and the last lines of its log.
+        report: String,
+    }
+    /// `POST /api/v1/step/database`.
+    StepDatabase {
+        /// The database's name.
+        name: String,
+        /// What to do.
+        action: DatabaseAction,
+    }
+}
+
+/// What a person decides about a lost job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResolveDecision {
+    /// Try it again.
+    Rerun,
+    /// It failed.
+    Abandon,
+}
+
+/// What to do with a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseAction {
+    /// Have it.
+    Create,
+    /// Have it no more.
+    Drop,
+}
