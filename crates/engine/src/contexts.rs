@@ -159,7 +159,16 @@ pub fn of_leg(stream: &StreamId, project: &Project, run: &Run, job: &JobKey) -> 
 }
 
 fn strategy(run: &Run, leg: &LegState) -> Value {
-    let mut strategy = Object::new();
+    let mut strategy = Object::from_iter([
+        ("fail-fast", Value::Bool(true)),
+        ("job-index", Value::Number(0.0)),
+        ("job-total", Value::Number(1.0)),
+        ("max-parallel", Value::Number(1.0)),
+    ]);
+    let definition = run.workflow.as_ref().and_then(|w| w.job(&leg.job));
+    if definition.is_none_or(|job| job.strategy.is_none()) {
+        return Value::Object(strategy);
+    }
     if let Some(JobPlan::Planned { legs, fail_fast, max_parallel, .. }) =
         run.job(&leg.job).map(|job| &job.plan)
     {

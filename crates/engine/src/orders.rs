@@ -5,17 +5,15 @@ use qnt9_model::order::WantedReplica;
 use qnt9_model::{AttemptId, Millis, Order, Place};
 
 use crate::gates::Gate;
-use crate::rollout;
 use crate::state::{Deployment, JobPlan, LegPhase, LegState, Project, Run, State};
+use crate::{rollout, settle};
 
 /// All outstanding orders of a project, in the order in which they should be begun.
 #[must_use]
 pub fn orders(project: &Project) -> Vec<Order> {
     let mut orders: Vec<Order> = project.pushes.keys().copied().map(Order::SettlePush).collect();
     for run in live(project) {
-        for leg in run.legs.values() {
-            orders.extend(job_order(run, leg));
-        }
+        orders.extend(job_orders(project, run));
     }
     orders.extend(traffic(project));
     let undelivered = project.notifications.iter().filter(|(_, notification)| {
@@ -31,44 +29,61 @@ fn live(project: &Project) -> impl Iterator<Item = &Run> {
     project.live.iter().filter_map(|id| project.runs.get(id))
 }
 
-fn job_order(run: &Run, leg: &LegState) -> Vec<Order> {
-    let id = leg.attempt_id(run.id);
-    match leg.phase {
-        LegPhase::Open if may_start(run, leg) => vec![Order::StartJob(id)],
-        LegPhase::Running if should_stop(run, leg) => {
-            vec![Order::FollowJob(id.clone()), Order::CancelJob(id)]
+/// What is to be done about the jobs of a run, in the order of the file.
+fn job_orders(project: &Project, run: &Run) -> Vec<Order> {
+    let mut orders = Vec::new();
+    for job in &run.jobs {
+        let JobPlan::Planned { legs, .. } = &job.plan else { continue };
+        let mut room = room(run, &job.key);
+        for leg in legs.iter().filter_map(|key| run.legs.get(key)) {
+            let id = leg.attempt_id(run.id);
+            match leg.phase {
+                LegPhase::Open if room > 0 => {
+                    room -= 1;
+                    orders.push(Order::StartJob(id));
+                }
+                LegPhase::Running => {
+                    orders.push(Order::FollowJob(id.clone()));
+                    if should_stop(project, run, leg) {
+                        orders.push(Order::CancelJob(id));
+                    }
+                }
+                _ => {}
+            }
         }
-        LegPhase::Running => vec![Order::FollowJob(id)],
-        _ => Vec::new(),
     }
+    orders
 }
 
-/// Whether `max-parallel` leaves room for one more leg of this job.
-fn may_start(run: &Run, leg: &LegState) -> bool {
-    let running = run.legs.values().filter(|l| l.job == leg.job && l.phase == LegPhase::Running);
-    match run.job(&leg.job).map(|job| &job.plan) {
-        Some(JobPlan::Planned { max_parallel: Some(limit), .. }) => {
-            running.count() < *limit as usize
-        }
-        _ => true,
-    }
+/// How many more legs of this job `max-parallel` lets start.
+pub(crate) fn room(run: &Run, job: &str) -> usize {
+    let Some(JobPlan::Planned { legs, max_parallel: Some(limit), .. }) =
+        run.job(job).map(|job| &job.plan)
+    else {
+        return usize::MAX;
+    };
+    // A lost leg may be brought back, so it keeps its place.
+    let is_taken = |leg: &&LegState| matches!(leg.phase, LegPhase::Running | LegPhase::Lost);
+    let taken = legs.iter().filter_map(|key| run.legs.get(key)).filter(is_taken).count();
+    (*limit as usize).saturating_sub(taken)
 }
 
-/// Whether a running leg is to be stopped: its run is, or a sibling failed and the job fails fast.
+/// Whether a leg is to be stopped: its run is cancelled and its `if` does not hold for that, as
+/// `always()` does; or a sibling failed and the job fails fast.
 #[must_use]
-pub fn should_stop(run: &Run, leg: &LegState) -> bool {
-    run.cancel.is_some() || sibling_failed(run, leg)
+pub fn should_stop(project: &Project, run: &Run, leg: &LegState) -> bool {
+    let cancelled = run.cancel.is_some() && !settle::condition_holds(project, run, &leg.job);
+    cancelled || sibling_failed(run, leg)
 }
 
 /// Whether another leg of the same job failed and the job says `fail-fast`, as it does by default.
-#[must_use]
-pub fn sibling_failed(run: &Run, leg: &LegState) -> bool {
+fn sibling_failed(run: &Run, leg: &LegState) -> bool {
     let plan = run.job(&leg.job).map(|job| &job.plan);
-    matches!(plan, Some(JobPlan::Planned { fail_fast: true, .. }))
-        && run.legs.values().any(|other| {
-            let failed = matches!(other.phase, LegPhase::Done(Outcome::Failure, _));
-            other.job == leg.job && failed && !other.leg.continue_on_error
-        })
+    let Some(JobPlan::Planned { legs, fail_fast: true, .. }) = plan else { return false };
+    legs.iter().filter_map(|key| run.legs.get(key)).any(|other| {
+        let failed = matches!(other.phase, LegPhase::Done(Outcome::Failure, _));
+        failed && !other.leg.continue_on_error
+    })
 }
 
 fn traffic(project: &Project) -> Vec<Order> {

@@ -4,7 +4,9 @@
 use qnt9_model::fact::{Fact, Leg, Outcome};
 use qnt9_model::why::Holds;
 use qnt9_model::{AttemptId, JobKey, Millis, StreamId, UserText};
-use qnt9_workflow::{Condition, Job as JobDefinition, Object, Scope, Value};
+use qnt9_workflow::{
+    Condition, EvaluationError, Job as JobDefinition, Object, Scope, Value, Verdict,
+};
 
 use crate::contexts;
 use crate::gates::Gate;
@@ -15,7 +17,7 @@ use crate::state::{JobPlan, LegPhase, LegState, Platform, Project, Run, State};
 /// The next facts that follow, all about one subject; empty when the state is at rest.
 pub(crate) fn settle(state: &State, stream: &StreamId, now: Millis) -> Vec<Fact> {
     let Some(project) = state.projects.get(stream) else { return Vec::new() };
-    let on = Settling { platform: &state.platform, stream, project, now };
+    let on = Settling { platform: &state.platform, project, now };
     let live = || project.live.iter().filter_map(|id| project.runs.get(id));
     live()
         .map(|run| on.run(run))
@@ -26,7 +28,6 @@ pub(crate) fn settle(state: &State, stream: &StreamId, now: Millis) -> Vec<Fact>
 
 struct Settling<'a> {
     platform: &'a Platform,
-    stream: &'a StreamId,
     project: &'a Project,
     now: Millis,
 }
@@ -64,20 +65,19 @@ impl Settling<'_> {
             let group = other.concurrency.as_ref().map(|other| &other.group);
             other.id != run.id && group == Some(&concurrency.group)
         });
-        let newer = others.clone().filter(|other| other.id > run.id && other.started.is_none());
+        let Some(running) = others.clone().find(|other| other.started.is_some()) else {
+            return vec![Fact::RunStarted { run: run.id }];
+        };
+        let newer = others.filter(|other| other.id > run.id && other.started.is_none());
         if let Some(newer) = newer.last() {
             let over = format!("concurrency group `{}`", concurrency.group);
             return vec![Fact::RunSuperseded { run: run.id, by: newer.id, over }];
         }
-        let mut running = others.filter(|other| other.started.is_some());
-        match running.next() {
-            None => vec![Fact::RunStarted { run: run.id }],
-            Some(other) if concurrency.cancel_in_progress && other.cancel.is_none() => {
-                let reason = format!("run {} of the same concurrency group came", run.id);
-                vec![Fact::RunCancelRequested { run: other.id, reason }]
-            }
-            Some(_) => Vec::new(),
+        if concurrency.cancel_in_progress && running.cancel.is_none() {
+            let reason = format!("run {} of the same concurrency group came", run.id);
+            return vec![Fact::RunCancelRequested { run: running.id, reason }];
         }
+        Vec::new()
     }
 
     /// Plans a job whose needs have all ended.
@@ -89,15 +89,10 @@ impl Settling<'_> {
         if !job.needs.iter().all(|need| run.job_result(need).is_some()) {
             return None;
         }
-        let mut contexts = contexts::of_run(self.stream, self.project, run);
-        contexts.insert("needs", contexts::needs(run, &job.needs));
+        let contexts = contexts::of_job(self.project, run, job);
         let scope = Scope::new(&contexts).with_status(contexts::status(run, key));
         let (run_id, key) = (run.id, key.to_owned());
-        let verdict = match &job.condition {
-            Some(condition) => condition.evaluate(&scope),
-            None => Ok(Condition::verdict_of_none(&scope)),
-        };
-        let verdict = match verdict {
+        let verdict = match verdict(job, &scope) {
             Ok(verdict) => verdict,
             Err(error) => {
                 let reason = UserText::from(format!("if: {error}"));
@@ -125,7 +120,7 @@ impl Settling<'_> {
         if !matches!(leg.phase, LegPhase::Gated | LegPhase::Open | LegPhase::Lost) {
             return None;
         }
-        if orders::should_stop(run, leg) {
+        if orders::should_stop(self.project, run, leg) {
             let reason = run.cancel.clone();
             let reason = reason.unwrap_or_else(|| "another leg of the matrix failed".to_owned());
             return Some(never_started(run, leg, Outcome::Cancelled, reason));
@@ -185,6 +180,23 @@ impl Settling<'_> {
     }
 }
 
+/// Whether a job's `if` holds as things stand now. An expression without a value does not hold.
+pub(crate) fn condition_holds(project: &Project, run: &Run, key: &str) -> bool {
+    let Some(job) = run.workflow.as_ref().and_then(|workflow| workflow.job(key)) else {
+        return false;
+    };
+    let contexts = contexts::of_job(project, run, job);
+    let scope = Scope::new(&contexts).with_status(contexts::status(run, key));
+    verdict(job, &scope).is_ok_and(|verdict| verdict.holds)
+}
+
+fn verdict(job: &JobDefinition, scope: &Scope<'_>) -> Result<Verdict, EvaluationError> {
+    match &job.condition {
+        Some(condition) => condition.evaluate(scope),
+        None => Ok(Condition::verdict_of_none(scope)),
+    }
+}
+
 /// A leg that ends without having been with a runner: attempt 0.
 fn never_started(run: &Run, leg: &LegState, result: Outcome, reason: String) -> Fact {
     let attempt = AttemptId { run: run.id, job: leg.leg.job.clone(), attempt: 0 };
@@ -227,12 +239,13 @@ fn legs(job: &JobDefinition, contexts: &Object, scope: &Scope<'_>) -> Result<Pla
     let at =
         |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
     let Some(strategy) = &job.strategy else {
-        let leg = leg(job, contexts, scope, None)?;
+        let leg = leg(job, contexts, scope, None, 1)?;
         return Ok(Planned { legs: vec![leg], fail_fast: false, max_parallel: None });
     };
     let expanded = strategy.legs(scope).map_err(|error| format!("matrix: {error}"))?;
+    let total = expanded.len();
     let legs: Result<Vec<Leg>, String> =
-        expanded.iter().map(|matrix| leg(job, contexts, scope, Some(matrix))).collect();
+        expanded.iter().map(|matrix| leg(job, contexts, scope, Some(matrix), total)).collect();
     Ok(Planned {
         legs: legs?,
         fail_fast: strategy.fails_fast(scope).map_err(at("fail-fast"))?,
@@ -245,20 +258,16 @@ fn leg(
     contexts: &Object,
     scope: &Scope<'_>,
     matrix: Option<&qnt9_workflow::Leg>,
+    total: usize,
 ) -> Result<Leg, String> {
     let mut contexts = contexts.clone();
     let values = matrix.map_or_else(|| Value::Object(Object::new()), |m| m.values.clone().into());
     contexts.insert("matrix", values.clone());
+    contexts.insert("strategy", strategy(job, matrix, total, scope)?);
     let scope = Scope { contexts: &contexts, ..*scope };
     let at =
         |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
-    let given = job.name.as_ref().map(|name| name.interpolate(&scope)).transpose();
-    let given = given.map_err(at("name"))?;
-    let name = match (given, matrix.map(|m| m.label.as_str()).filter(|label| !label.is_empty())) {
-        (Some(name), _) => name,
-        (None, Some(label)) => format!("{} ({label})", job.key),
-        (None, None) => job.key.clone(),
-    };
+    let name = job.display_name(matrix, &scope).map_err(at("name"))?;
     let environment = job.environment.as_ref().map(|e| e.name.interpolate(&scope)).transpose();
     let environment = environment.map_err(at("environment"))?.filter(|name| !name.is_empty());
     let tolerant = job.continue_on_error.as_ref().map_or(Ok(false), |t| t.boolean(&scope));
@@ -277,4 +286,23 @@ fn leg(
         continue_on_error: tolerant.map_err(at("continue-on-error"))?,
         timeout_ms: (minutes.map_err(at("timeout-minutes"))? * MINUTE_MS) as i64,
     })
+}
+
+/// The `strategy` context; a job without a strategy has one too, as on GitHub.
+fn strategy(
+    job: &JobDefinition,
+    matrix: Option<&qnt9_workflow::Leg>,
+    total: usize,
+    scope: &Scope<'_>,
+) -> Result<Value, String> {
+    if let (Some(strategy), Some(matrix)) = (&job.strategy, matrix) {
+        let context = strategy.context(matrix.index, total, scope);
+        return context.map(Value::Object).map_err(|error| format!("strategy: {error}"));
+    }
+    Ok(Value::Object(Object::from_iter([
+        ("fail-fast", Value::Bool(true)),
+        ("job-index", Value::Number(0.0)),
+        ("job-total", Value::Number(1.0)),
+        ("max-parallel", Value::Number(1.0)),
+    ])))
 }
