@@ -1,14 +1,28 @@
-//! The shim by itself: `shim DIR` does what `qnt9 shim DIR` does. The tests of this crate start it.
+//! The detached processes by themselves: `shim DIR` and `replica DIR`, as `qnt9` has them. The tests
+//! of this crate start it.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Some(dir) = std::env::args_os().nth(1) else {
-        return ExitCode::from(2);
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    let [kind, dir] = args.as_slice() else { return ExitCode::from(2) };
+    let dir = Path::new(dir);
+    let failure = match kind.to_str() {
+        Some("shim") => qnt9_runner::shim::run(dir, std::env::vars_os(), std::io::stdin())
+            .err()
+            .map(|error| error.to_string()),
+        Some("replica") => {
+            qnt9_runner::replica::run(dir, std::io::stdin()).err().map(|error| error.to_string())
+        }
+        _ => return ExitCode::from(2),
     };
-    match qnt9_runner::shim::run(Path::new(&dir), std::env::vars_os(), std::io::stdin()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    match failure {
+        None => ExitCode::SUCCESS,
+        Some(error) => {
+            // The talk of a detached process goes to a file in its folder.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), error.as_bytes());
+            ExitCode::FAILURE
+        }
     }
 }

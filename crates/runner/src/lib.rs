@@ -5,14 +5,13 @@
 //! which replicas are wanted is the cluster's. It reads neither its environment nor a command line:
 //! what it needs of both is handed in.
 
-mod attach;
 mod clock;
 mod commands;
 mod detach;
 mod env_files;
+pub mod git;
 mod globs;
 mod http;
-pub mod git;
 pub mod journal;
 pub mod limits;
 mod lines;
@@ -20,14 +19,12 @@ mod mask;
 mod own_time;
 mod paths;
 mod process;
+pub mod replica;
 pub mod shim;
 mod shim_dir;
 mod socket;
 pub mod spec;
 mod which;
 
-pub use attach::{
-    AttachError, CompletedStep, State, attach, cancel, kill_leftovers, launch, read_spec,
-};
 pub use detach::{Detached, leave_session, spawn_detached};
 pub use mask::Masker;

@@ -3,12 +3,21 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::{Instant, timeout};
+
+use crate::detach::Detached;
+use crate::socket::{self, Request, Welcome};
 
 /// A socket's path may have 107 bytes on Linux.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+const POLL: Duration = Duration::from_millis(2);
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+const TALK_LINES: usize = 5;
 
 /// The folder of one detached process: where its parts lie.
 #[derive(Clone, Debug)]
@@ -33,6 +42,11 @@ impl ShimDir {
 
     pub(crate) fn spec(&self) -> PathBuf {
         self.dir.join("spec.json")
+    }
+
+    /// How a replica stands.
+    pub(crate) fn status(&self) -> PathBuf {
+        self.dir.join("status.json")
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
@@ -81,6 +95,45 @@ impl ShimDir {
     pub(crate) async fn connect(&self) -> io::Result<UnixStream> {
         let (path, _dir) = self.short_path()?;
         UnixStream::connect(path).await
+    }
+
+    /// Asks whoever listens who it is.
+    pub(crate) async fn hello(&self) -> io::Result<Welcome> {
+        let asking = async {
+            let mut stream = self.connect().await?;
+            socket::send(&mut stream, &Request::Hello).await?;
+            socket::receive(&mut stream).await
+        };
+        timeout(ANSWER_WAIT, asking).await?
+    }
+
+    /// Waits until a process that was just started answers. The error is what it said instead.
+    pub(crate) async fn wait_for_answer(
+        &self,
+        process: &mut Detached,
+        patience: Duration,
+    ) -> Result<(), String> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if self.hello().await.is_ok() {
+                return Ok(());
+            }
+            let has_ended = timeout(POLL, process.wait()).await.is_ok();
+            if has_ended && self.hello().await.is_ok() {
+                return Ok(());
+            }
+            if has_ended || Instant::now() > deadline {
+                return Err(self.said());
+            }
+        }
+    }
+
+    /// The last lines of the talk.
+    pub(crate) fn said(&self) -> String {
+        let text = std::fs::read(self.talk()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines: Vec<&str> = text.trim().lines().collect();
+        lines[lines.len().saturating_sub(TALK_LINES)..].join("\n")
     }
 
     fn with_short_path<T>(&self, open: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {

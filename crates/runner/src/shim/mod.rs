@@ -2,6 +2,7 @@
 //! the server may die and come back without the job noticing.
 
 mod actions;
+mod client;
 mod contexts;
 mod control;
 mod door;
@@ -14,6 +15,11 @@ mod log;
 mod script;
 mod step;
 mod supervise;
+
+pub use client::{
+    AttachError, Attachment, CompletedStep, attach, cancel, follow, kill_leftovers, last_words,
+    start,
+};
 
 use std::ffi::OsString;
 use std::io::{self, Read};

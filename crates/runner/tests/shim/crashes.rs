@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use qnt9_runner::{State, attach, kill_leftovers};
+use qnt9_runner::shim::{Attachment, attach, kill_leftovers};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
@@ -29,14 +29,14 @@ async fn a_shim_killed_at_any_moment_leaves_a_true_journal() {
         kill(pid);
         shim.wait().await.unwrap();
         let state = attach(&case.job_dir()).await.unwrap();
-        kill_leftovers(&case.spec).await;
+        kill_leftovers(&case.job_dir()).await.unwrap();
         let journal = case.records().await;
         let finished = journal.steps().len();
         let done: Vec<String> = case.file("done").lines().map(str::to_owned).collect();
         let expected: Vec<String> = (0..done.len()).map(|n| n.to_string()).collect();
         assert_eq!(done, expected, "a step ran twice or out of order");
         match state {
-            State::Died { completed, in_flight } => {
+            Attachment::Died { completed, in_flight } => {
                 died += 1;
                 assert_eq!(completed.len(), finished);
                 assert!(finished <= done.len(), "a step is complete that never ran");
@@ -46,10 +46,10 @@ async fn a_shim_killed_at_any_moment_leaves_a_true_journal() {
                     assert_eq!(journal.log(index), format!("log {index}"), "a line is lost");
                 }
             }
-            State::Finished { result } => {
+            Attachment::Finished { result } => {
                 assert_eq!((result, finished), (JobResult::Success, 6));
             }
-            State::NotStarted | State::Running { .. } => panic!("{state:?} after a kill"),
+            Attachment::Absent | Attachment::Running { .. } => panic!("{state:?} after a kill"),
         }
     }
     assert!(died > 0, "the kills all came too late to show anything");
@@ -66,10 +66,10 @@ async fn what_a_dead_shim_left_running_is_found_and_killed() {
     }
     kill(shim.id().unwrap());
     shim.wait().await.unwrap();
-    let expected = State::Died { completed: vec![], in_flight: Some(0) };
+    let expected = Attachment::Died { completed: vec![], in_flight: Some(0) };
     assert_eq!(attach(&case.job_dir()).await.unwrap(), expected);
-    assert!(kill_leftovers(&case.spec).await >= 3);
-    assert_eq!(kill_leftovers(&case.spec).await, 0);
+    assert!(kill_leftovers(&case.job_dir()).await.unwrap() >= 3);
+    assert_eq!(kill_leftovers(&case.job_dir()).await.unwrap(), 0);
     for name in ["escaped", "leader"] {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", case.file(name).trim()));
         assert!(stat.is_err() || stat.unwrap().contains(") Z "));
@@ -107,8 +107,8 @@ async fn readers_come_and_go_and_miss_nothing() {
 async fn a_description_of_another_version_is_refused_before_anything_runs() {
     let mut case = Case::new("steps: [{run: echo x > ran}]");
     case.spec.version = 2;
-    let error = launch(&shim_program(), &[], &case.job_dir(), &case.spec, &case.secrets).await;
+    let error = shim::start(&shim_program(), &case.job_dir(), &case.spec, &case.secrets).await;
     assert!(error.is_err());
     assert_eq!(case.file("ran"), "");
-    assert_eq!(attach(&case.job_dir()).await.unwrap(), State::NotStarted);
+    assert_eq!(attach(&case.job_dir()).await.unwrap(), Attachment::Absent);
 }

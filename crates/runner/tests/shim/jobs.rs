@@ -139,7 +139,11 @@ steps:
     assert_eq!(journal.steps()[2], (StepConclusion::Failure, StepConclusion::Success));
     assert_eq!(journal.log(3), "python here");
     assert!(journal.log(4).contains('u') && journal.log(4).ends_with("custom"));
-    assert!(journal.log(5).contains("The shell `a-shell-nobody-has` is not on PATH"), "{}", journal.log(5));
+    assert!(
+        journal.log(5).contains("The shell `a-shell-nobody-has` is not on PATH"),
+        "{}",
+        journal.log(5)
+    );
     assert!(journal.log(6).contains("nowhere does not exist"), "{}", journal.log(6));
     assert_eq!(journal.result(), Some(JobResult::Failure));
 }
@@ -200,9 +204,7 @@ steps:
     assert_eq!(journal.result(), Some(JobResult::Success), "{}", journal.log(0));
     let bytes = std::fs::read(case.job_dir().join("journal")).unwrap();
     let text = String::from_utf8_lossy(&bytes);
-    for secret in
-        ["s3same-open", "czNzYW1lLW9wZW", "eHlzM3NhbWUtb3Blb", "my 42", "attempt-token"]
-    {
+    for secret in ["s3same-open", "czNzYW1lLW9wZW", "eHlzM3NhbWUtb3Blb", "my 42", "attempt-token"] {
         assert!(!text.contains(secret), "{secret} is in the journal");
     }
     assert!(journal.log(0).contains("split ***\nthis is *** word"), "{}", journal.log(0));

@@ -3,6 +3,7 @@
 mod bench;
 mod crashes;
 mod jobs;
+mod replicas;
 mod stopping;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::sync::Once;
 
 use qnt9_runner::journal::{Follow, JobResult, Record, StepConclusion};
 use qnt9_runner::spec::{CheckoutSource, Folders, JobSecrets, JobSpec, Patience, SPEC_VERSION};
-use qnt9_runner::{Detached, launch};
+use qnt9_runner::{Detached, shim};
 use qnt9_workflow::parse;
 use tempfile::TempDir;
 
@@ -100,7 +101,7 @@ impl Case {
     }
 
     async fn start(&self) -> Detached {
-        launch(&shim_program(), &[], &self.job_dir(), &self.spec, &self.secrets).await.unwrap()
+        shim::start(&shim_program(), &self.job_dir(), &self.spec, &self.secrets).await.unwrap()
     }
 
     /// Carries the job out and returns its whole journal.

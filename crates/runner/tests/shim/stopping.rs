@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use qnt9_runner::{State, attach, cancel};
+use qnt9_runner::shim::{Attachment, attach, cancel};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -119,17 +119,17 @@ async fn an_always_step_is_not_cancelled_but_has_an_end() {
 async fn a_second_shim_of_an_attempt_does_nothing() {
     let case = Case::new("steps: [{run: 'echo once >> count; sleep 0.3'}]");
     let _shim = case.start().await;
-    let second = launch(&shim_program(), &[], &case.job_dir(), &case.spec, &case.secrets).await;
+    let second = shim::start(&shim_program(), &case.job_dir(), &case.spec, &case.secrets).await;
     // The first one answers, so the launch finds a shim at work; it is still only one.
     assert!(second.is_ok());
     assert_eq!(case.records().await.result(), Some(JobResult::Success));
     assert_eq!(case.file("count"), "once\n");
-    let third = launch(&shim_program(), &[], &case.job_dir(), &case.spec, &case.secrets).await;
+    let third = shim::start(&shim_program(), &case.job_dir(), &case.spec, &case.secrets).await;
     assert!(third.is_ok());
     assert_eq!(case.file("count"), "once\n");
     assert_eq!(
         attach(&case.job_dir()).await.unwrap(),
-        State::Finished { result: JobResult::Success }
+        Attachment::Finished { result: JobResult::Success }
     );
 }
 
@@ -139,7 +139,7 @@ async fn a_socket_path_may_be_long() {
     let long = case.dir.path().join("n".repeat(120));
     case.spec.folders.workspace = long.join("workspace");
     let dir = long.join("job");
-    let _shim = launch(&shim_program(), &[], &dir, &case.spec, &case.secrets).await.unwrap();
+    let _shim = shim::start(&shim_program(), &dir, &case.spec, &case.secrets).await.unwrap();
     let journal = Journal::follow(&dir, 0).await;
     assert_eq!(journal.log(0), "fine");
     assert_eq!(journal.result(), Some(JobResult::Success));

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::detach::{Detached, spawn_detached};
-use crate::journal::{JobResult, JournalError, Reader, Record, StepConclusion};
+use crate::journal::{Follow, JobResult, JournalError, Reader, Record, StepConclusion};
 use crate::process::kill_marked;
 use crate::shim_dir::ShimDir;
 use crate::socket::{self, Request, Welcome};
@@ -23,9 +23,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// What became of a job's shim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum Attachment {
     /// There is no journal: nothing of the attempt has happened.
-    NotStarted,
+    Absent,
     /// The shim answers; [`crate::journal::Follow`] gets its records.
     Running { pid: u32 },
     /// The journal has its last record.
@@ -62,11 +62,10 @@ pub enum AttachError {
     NotStarted { dir: PathBuf, said: String },
 }
 
-/// Starts the shim of a new attempt by running `program args.. DIR`, which must call
-/// [`crate::shim::run`], and returns once it answers. `dir` is created, for its owner only.
-pub async fn launch(
+/// Starts the shim of a new attempt by running `program shim DIR`, and returns once it answers.
+/// `dir` is created, for its owner only. Where a shim is at work already, nothing happens.
+pub async fn start(
     program: &Path,
-    args: &[&str],
     dir: &Path,
     spec: &JobSpec,
     secrets: &JobSecrets,
@@ -76,36 +75,32 @@ pub async fn launch(
     shim_dir.create().map_err(fail)?;
     write_spec(&shim_dir, spec).map_err(fail)?;
     let input = serde_json::to_vec(secrets).map_err(|error| fail(error.into()))?;
-    let mut words: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
-    words.push(dir.as_os_str());
-    let mut shim = spawn_detached(program, &words, &shim_dir.talk(), &input).await.map_err(fail)?;
-    let deadline = Instant::now() + START_WAIT;
-    loop {
-        if hello(&shim_dir).await.is_ok() {
-            return Ok(shim);
-        }
-        let ended = timeout(POLL, shim.wait()).await.is_ok();
+    let args = [OsStr::new("shim"), dir.as_os_str()];
+    let mut shim = spawn_detached(program, &args, &shim_dir.talk(), &input).await.map_err(fail)?;
+    match shim_dir.wait_for_answer(&mut shim, START_WAIT).await {
+        Ok(()) => Ok(shim),
         // A job may be over before we could ask.
-        if ended && matches!(attach(dir).await?, State::Finished { .. }) {
-            return Ok(shim);
-        }
-        if ended || Instant::now() > deadline {
-            let said = std::fs::read_to_string(shim_dir.talk()).unwrap_or_default();
-            return Err(AttachError::NotStarted { dir: dir.into(), said: said.trim().into() });
-        }
+        Err(_) if matches!(attach(dir).await?, Attachment::Finished { .. }) => Ok(shim),
+        Err(said) => Err(AttachError::NotStarted { dir: dir.into(), said }),
     }
 }
 
+/// Follows the journal from its first record to its last, while the shim lives and after.
+#[must_use]
+pub fn follow(dir: &Path) -> Follow {
+    Follow::new(dir, 0)
+}
+
 /// Finds out what became of the attempt of `dir`.
-pub async fn attach(dir: &Path) -> Result<State, AttachError> {
+pub async fn attach(dir: &Path) -> Result<Attachment, AttachError> {
     let shim_dir = ShimDir::new(dir);
     let deadline = Instant::now() + ANSWER_WAIT;
     loop {
-        match hello(&shim_dir).await {
-            Ok(welcome) => return Ok(State::Running { pid: welcome.pid }),
+        match shim_dir.hello().await {
+            Ok(welcome) => return Ok(Attachment::Running { pid: welcome.pid }),
             Err(source) => {
                 if !shim_dir.path().is_dir() {
-                    return Ok(State::NotStarted);
+                    return Ok(Attachment::Absent);
                 }
                 let lock = shim_dir
                     .try_lock()
@@ -137,22 +132,29 @@ pub async fn cancel(dir: &Path) -> Result<(), AttachError> {
     match timeout(ANSWER_WAIT, asking).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(source)) => match attach(dir).await? {
-            State::Running { .. } => Err(AttachError::Silent { dir: dir.into(), source }),
-            State::NotStarted | State::Finished { .. } | State::Died { .. } => Ok(()),
+            Attachment::Running { .. } => Err(AttachError::Silent { dir: dir.into(), source }),
+            Attachment::Absent | Attachment::Finished { .. } | Attachment::Died { .. } => Ok(()),
         },
         Err(elapsed) => Err(AttachError::Silent { dir: dir.into(), source: elapsed.into() }),
     }
 }
 
-/// Kills what a dead shim left running, and returns how many processes that were.
-pub async fn kill_leftovers(spec: &JobSpec) -> usize {
-    kill_marked("RUNNER_TRACKING_ID", &spec.tracking_id()).await
+/// Kills what the dead shim of `dir` left running, and returns how many processes that were. To be
+/// called before the job's folder is used again or removed.
+pub async fn kill_leftovers(dir: &Path) -> Result<usize, AttachError> {
+    let read = || -> io::Result<JobSpec> {
+        Ok(serde_json::from_slice(&std::fs::read(ShimDir::new(dir).spec())?)?)
+    };
+    let spec = read().map_err(|source| AttachError::Folder { dir: dir.into(), source })?;
+    Ok(kill_marked("RUNNER_TRACKING_ID", &spec.tracking_id()).await)
 }
 
-/// The description that lies in a job's folder, as [`launch`] wrote it.
-pub fn read_spec(dir: &Path) -> Result<JobSpec, AttachError> {
-    let read = || Ok(serde_json::from_slice(&std::fs::read(ShimDir::new(dir).spec())?)?);
-    read().map_err(|source| AttachError::Folder { dir: dir.into(), source })
+/// What a shim that is gone said at last, as the end of a sentence (`: ...`); `None` when it said
+/// nothing, as one that was killed.
+#[must_use]
+pub fn last_words(dir: &Path) -> Option<String> {
+    let said = ShimDir::new(dir).said();
+    (!said.is_empty()).then(|| format!(": {said}"))
 }
 
 fn write_spec(dir: &ShimDir, spec: &JobSpec) -> io::Result<()> {
@@ -161,19 +163,10 @@ fn write_spec(dir: &ShimDir, spec: &JobSpec) -> io::Result<()> {
     file.write_all(&serde_json::to_vec(spec)?)
 }
 
-async fn hello(dir: &ShimDir) -> io::Result<Welcome> {
-    let asking = async {
-        let mut stream = dir.connect().await?;
-        socket::send(&mut stream, &Request::Hello).await?;
-        socket::receive(&mut stream).await
-    };
-    timeout(ANSWER_WAIT, asking).await?
-}
-
 /// What the journal of a shim that is gone says.
-fn read_end(dir: &ShimDir) -> Result<State, AttachError> {
+fn read_end(dir: &ShimDir) -> Result<Attachment, AttachError> {
     if !dir.journal().exists() {
-        return Ok(State::NotStarted);
+        return Ok(Attachment::Absent);
     }
     let mut reader = Reader::open(&dir.journal(), 0)?;
     let (mut completed, mut in_flight) = (Vec::new(), None);
@@ -184,9 +177,9 @@ fn read_end(dir: &ShimDir) -> Result<State, AttachError> {
                 completed.push(CompletedStep { index, conclusion });
                 in_flight = None;
             }
-            Record::JobFinished { result, .. } => return Ok(State::Finished { result }),
+            Record::JobFinished { result, .. } => return Ok(Attachment::Finished { result }),
             _ => {}
         }
     }
-    Ok(State::Died { completed, in_flight })
+    Ok(Attachment::Died { completed, in_flight })
 }
