@@ -139,8 +139,11 @@ impl Applying<'_> {
                 project.pushes.insert(PushId(self.entry.sequence), push);
             }
             Fact::PushSettled { push, moved } => {
-                project.pushes.remove(push);
+                let by = project.pushes.remove(push).map(|push| push.by);
                 for update in moved {
+                    if let (Some(by), Some(sha)) = (&by, &update.new) {
+                        project.pushers.entry(sha.clone()).or_default().insert(by.clone());
+                    }
                     match &update.new {
                         Some(sha) => project.refs.insert(update.reference.clone(), sha.clone()),
                         None => project.refs.remove(&update.reference),
@@ -222,6 +225,7 @@ impl Applying<'_> {
             .collect::<Vec<_>>();
         let run = Run {
             id,
+            stream: self.entry.stream.clone(),
             path: path.clone(),
             name: name.clone(),
             title: title.clone(),

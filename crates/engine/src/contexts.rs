@@ -3,7 +3,7 @@
 
 use qnt9_model::fact::{Cause, Outcome};
 use qnt9_model::{JobKey, StreamId};
-use qnt9_workflow::{Object, Status, Value};
+use qnt9_workflow::{Job, Object, Status, Value};
 
 use crate::state::{JobPlan, LegState, Project, Run};
 
@@ -131,12 +131,22 @@ pub fn needs(run: &Run, needed: &[String]) -> Value {
     Value::Object(needs)
 }
 
-/// A job's outputs; of the legs of a matrix, the last one that set a non-empty value counts.
+/// `github`, `inputs`, `vars` and `needs`, by which a job's `if` and matrix are evaluated.
+#[must_use]
+pub fn of_job(project: &Project, run: &Run, job: &Job) -> Object {
+    let mut contexts = of_run(&run.stream, project, run);
+    contexts.insert("needs", needs(run, &job.needs));
+    contexts
+}
+
+/// A job's outputs; of the legs of a matrix, the last one to end with a non-empty value counts.
 #[must_use]
 pub fn outputs(run: &Run, key: &str) -> Value {
     let mut outputs = Object::new();
-    for leg in run.legs.values().filter(|leg| leg.job == key) {
-        let Some(attempt) = leg.attempts.last() else { continue };
+    let legs = run.legs.values().filter(|leg| leg.job == key);
+    let mut ended: Vec<_> = legs.filter_map(|leg| leg.attempts.last()).collect();
+    ended.sort_by_key(|attempt| attempt.finished);
+    for attempt in ended {
         for (name, value) in &attempt.outputs {
             if !value.show().is_empty() {
                 outputs.insert(name.clone(), text(value.show()));

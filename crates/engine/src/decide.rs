@@ -41,8 +41,8 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
         | C::Dispatch { .. }
         | C::Rerun { .. }
         | C::CancelRun { .. } => source::decide(&on, &ask.command),
-        C::Approve { run, environment, comment } => {
-            approvals::approve(&on, *run, environment, comment.as_deref())
+        C::Approve { run, environment, seen, comment } => {
+            approvals::approve(&on, *run, environment, seen.as_ref(), comment.as_deref())
         }
         C::Reject { run, environment, comment } => {
             approvals::reject(&on, *run, environment, comment.as_deref())
@@ -102,9 +102,12 @@ impl<'a> On<'a> {
             name: name.clone(),
             known: None,
         })?;
+        if person.demo && !self.project.embedded {
+            let project = self.stream.clone();
+            return Err(Refusal::OnlyEmbedded { what: "a person of the demonstration", project });
+        }
         if person.role < needed {
-            let person = name.clone();
-            let has = self.platform.people[name].role;
+            let (person, has) = (name.clone(), person.role);
             return Err(Refusal::Role { person, act, needed, has });
         }
         Ok(name)

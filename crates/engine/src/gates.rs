@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use qnt9_model::fact::{Cause, Subjects};
 use qnt9_model::policy::{ApprovalRule, EnvironmentPolicy, EvidenceRule, Exclude, Trigger};
 use qnt9_model::why::{Holds, Why};
-use qnt9_model::{EnvironmentName, Millis};
+use qnt9_model::{EnvironmentName, Millis, Role};
 
 use crate::state::{Approval, Evidence, LegState, Platform, Project, Run};
 
@@ -81,21 +81,12 @@ impl<'a> Gate<'a> {
         if rules.trigger == Trigger::Any {
             return None;
         }
-        let by_hand = self.started_by_hand();
         let rule = "a person dispatched it";
-        Some(if by_hand {
-            Why::leaf(rule, Holds::Yes).because(self.run.cause.by().to_owned())
-        } else {
-            Why::leaf(rule, Holds::No).because("it was started by a push")
+        // To run a push again is no dispatch: what counts is how it began.
+        Some(match causes(self.project, self.run).last() {
+            Some(Cause::Dispatch { by }) => Why::leaf(rule, Holds::Yes).because(by.clone()),
+            _ => Why::leaf(rule, Holds::No).because("it was started by a push"),
         })
-    }
-
-    fn started_by_hand(&self) -> bool {
-        match &self.run.cause {
-            Cause::Dispatch { .. } => true,
-            Cause::Push { .. } => false,
-            Cause::Rerun { .. } => !self.run.inputs.is_empty(),
-        }
     }
 
     fn evidence(&self, rule: &EvidenceRule) -> Why {
@@ -170,63 +161,66 @@ impl<'a> Gate<'a> {
             .find_map(|(_, s)| s.active)
     }
 
-    fn approvals(&self, rule: &ApprovalRule, now: Millis) -> Why {
+    /// What the approvals alone say.
+    pub(crate) fn approvals(&self, rule: &ApprovalRule, now: Millis) -> Why {
+        let standings = self.standings(rule);
+        let count = |is: fn(&Standing<'_>) -> bool| standings.iter().filter(|(_, s)| is(s)).count();
+        let (needed, counted) =
+            (rule.needed as usize, count(|s| matches!(s, Standing::Approved(_))));
+        let free: Vec<String> = standings
+            .iter()
+            .filter(|(_, standing)| matches!(standing, Standing::Free | Standing::Lapsed))
+            .map(|(person, _)| (*person).to_owned())
+            .collect();
+        let (holds, evidence) = if self.leg.approvals.iter().any(|decision| !decision.approved) {
+            (Holds::No, "it was rejected".to_owned())
+        } else if counted >= needed {
+            (Holds::Yes, format!("{counted} of {needed}"))
+        } else if counted + free.len() < needed {
+            let free = names(&free);
+            (Holds::No, format!("nobody can satisfy this: only {free} could still approve"))
+        } else if now >= self.leg.queued.plus(rule.expire_after_ms) {
+            let after = duration(rule.expire_after_ms);
+            (Holds::No, format!("the approvals expired after {after}"))
+        } else {
+            (Holds::NotYet, format!("{counted} of {needed}"))
+        };
+        let mut why = Why::leaf(format!("{needed} of {} approve", rule.from.join(", ")), holds);
+        why.evidence = Some(evidence);
+        why.who = if holds == Holds::NotYet { free } else { Vec::new() };
+        why.of = standings.iter().map(|(person, standing)| standing.why(person, now)).collect();
+        why
+    }
+
+    /// Where each of the listed people stands.
+    fn standings<'r>(&self, rule: &'r ApprovalRule) -> Vec<(&'r str, Standing<'a>)> {
         let subjects = self.subjects();
         let excluded = excluded(self.platform, self.project, self.run, self.environment, rule);
-        let decisions = &self.leg.approvals;
-        let counted: Vec<&Approval> =
-            decisions.iter().filter(|a| a.approved && a.subjects == subjects).collect();
-        let has_counted = |person: &str| counted.iter().any(|a| a.person == person);
-        let mut parts: Vec<Why> = Vec::new();
-        for person in &rule.from {
-            parts.push(match decisions.iter().rev().find(|a| &a.person == person) {
-                Some(a) if !a.approved => Why::leaf(format!("{person} rejected it"), Holds::No),
-                Some(a) if a.subjects == subjects => {
-                    let demo = if a.demo { " (demo)" } else { "" };
-                    let ago = duration(now.since(a.at).max(0));
-                    Why::leaf(person.clone(), Holds::Yes).because(format!("{ago} ago{demo}"))
+        let stand = |person: &str| {
+            let mut own = self.leg.approvals.iter().filter(|decision| decision.person == person);
+            if own.clone().any(|decision| !decision.approved) {
+                return Standing::Rejected;
+            }
+            if let Some(because) = excluded.get(person) {
+                return Standing::Barred(because.clone());
+            }
+            match self.platform.people.get(person).map(|known| known.role) {
+                None => return Standing::Barred("nobody of that name is known here".to_owned()),
+                Some(role) if role < Role::Approver => {
+                    return Standing::Barred(format!(
+                        "has the role {role}, not {}",
+                        Role::Approver
+                    ));
                 }
-                Some(_) => Why::leaf(person.clone(), Holds::NotYet)
-                    .because("approved something else: release or plan changed since"),
-                None => match excluded.get(person) {
-                    Some(because) => Why::leaf(format!("{person} cannot"), Holds::NotYet)
-                        .because(because.clone()),
-                    None => Why::leaf(person.clone(), Holds::NotYet).because("can approve"),
-                },
-            });
-        }
-        let free: Vec<String> = rule
-            .from
-            .iter()
-            .filter(|person| !excluded.contains_key(*person) && !has_counted(person))
-            .cloned()
-            .collect();
-        let needed = rule.needed as usize;
-        let rejected = decisions.iter().any(|a| !a.approved);
-        let expires = self.leg.queued.plus(rule.expire_after_ms);
-        let of = rule.from.join(", ");
-        let mut why = Why::leaf(format!("{needed} of {of} approve"), Holds::NotYet);
-        why.holds = if rejected {
-            Holds::No
-        } else if counted.len() >= needed {
-            Holds::Yes
-        } else if counted.len() + free.len() < needed || now >= expires {
-            Holds::No
-        } else {
-            Holds::NotYet
+                Some(_) => {}
+            }
+            match own.clone().find(|decision| decision.subjects == subjects) {
+                Some(approval) => Standing::Approved(approval),
+                None if own.next().is_some() => Standing::Lapsed,
+                None => Standing::Free,
+            }
         };
-        why.evidence = Some(if rejected {
-            "it was rejected".to_owned()
-        } else if counted.len() < needed && counted.len() + free.len() < needed {
-            format!("nobody can satisfy this: only {} could still approve", names(&free))
-        } else if counted.len() < needed && now >= expires {
-            format!("the approvals expired after {}", duration(rule.expire_after_ms))
-        } else {
-            format!("{} of {needed}", counted.len())
-        });
-        why.who = if why.holds == Holds::NotYet { free } else { Vec::new() };
-        why.of = parts;
-        why
+        rule.from.iter().map(|person| (person.as_str(), stand(person))).collect()
     }
 
     /// When time alone changes this gate: the wait is over, or the approvals expire.
@@ -246,6 +240,39 @@ impl<'a> Gate<'a> {
     }
 }
 
+/// Where one of the listed people stands towards a waiting job.
+enum Standing<'a> {
+    /// They said no.
+    Rejected,
+    /// They approved exactly what would be deployed now.
+    Approved(&'a Approval),
+    /// They approved something else, and can look again.
+    Lapsed,
+    /// They cannot approve, although listed.
+    Barred(String),
+    /// They can approve.
+    Free,
+}
+
+impl Standing<'_> {
+    fn why(&self, person: &str, now: Millis) -> Why {
+        match self {
+            Self::Rejected => Why::leaf(format!("{person} rejected it"), Holds::No),
+            Self::Approved(approval) => {
+                let demo = if approval.demo { " (demo)" } else { "" };
+                let ago = duration(now.since(approval.at).max(0));
+                Why::leaf(person, Holds::Yes).because(format!("{ago} ago{demo}"))
+            }
+            Self::Lapsed => Why::leaf(person, Holds::NotYet)
+                .because("approved something else: release or plan changed since"),
+            Self::Barred(because) => {
+                Why::leaf(format!("{person} cannot"), Holds::NotYet).because(because.clone())
+            }
+            Self::Free => Why::leaf(person, Holds::NotYet).because("can approve"),
+        }
+    }
+}
+
 /// Who of the approvers cannot approve this run for this environment, and what they did.
 #[must_use]
 pub fn excluded(
@@ -256,16 +283,21 @@ pub fn excluded(
     rule: &ApprovalRule,
 ) -> BTreeMap<String, String> {
     let mut excluded: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut note = |person: &str, what: String| {
-        excluded.entry(person.to_owned()).or_default().push(what);
-    };
-    let act = match run.cause {
-        Cause::Push { .. } => "pushed it",
-        Cause::Dispatch { .. } => "dispatched it",
-        Cause::Rerun { .. } => "ran it again",
+    let mut note = |person: &str, act: String| {
+        let acts = excluded.entry(person.to_owned()).or_default();
+        if !acts.contains(&act) {
+            acts.push(act);
+        }
     };
     if rule.exclude != Exclude::Nobody {
-        note(run.cause.by(), act.to_owned());
+        for cause in causes(project, run) {
+            let act = match cause {
+                Cause::Push { .. } => "pushed it",
+                Cause::Dispatch { .. } => "dispatched it",
+                Cause::Rerun { .. } => "ran it again",
+            };
+            note(cause.by(), act.to_owned());
+        }
     }
     if rule.exclude == Exclude::Authors {
         let base = project
@@ -274,6 +306,9 @@ pub fn excluded(
             .map(|release| &release.commit);
         let mut written: BTreeMap<&str, usize> = BTreeMap::new();
         for commit in project.commits_between(base, &run.commit) {
+            for pusher in project.pushers.get(&commit.sha).into_iter().flatten() {
+                note(pusher, "pushed it".to_owned());
+            }
             if let Some(person) = platform.person_by_email(&commit.email) {
                 *written.entry(&person.name).or_default() += 1;
             }
@@ -282,22 +317,17 @@ pub fn excluded(
             let commits = if count == 1 { "commit" } else { "commits" };
             note(person, format!("wrote {count} of its {commits}"));
         }
-        for other in project.runs.values() {
-            if other.commit == run.commit
-                && let Cause::Push { by } = &other.cause
-                && other.id != run.id
-            {
-                note(by, "pushed it".to_owned());
-            }
-        }
     }
-    excluded
-        .into_iter()
-        .map(|(person, mut acts)| {
-            acts.dedup();
-            (person, acts.join(" and "))
-        })
-        .collect()
+    excluded.into_iter().map(|(person, acts)| (person, acts.join(" and "))).collect()
+}
+
+/// What started the run, and, when it is an earlier run once more, what started that one.
+fn causes<'a>(project: &'a Project, run: &'a Run) -> impl Iterator<Item = &'a Cause> {
+    let earlier = |cause: &&'a Cause| match cause {
+        Cause::Rerun { of, .. } => project.runs.get(of).map(|run| &run.cause),
+        _ => None,
+    };
+    std::iter::successors(Some(&run.cause), earlier)
 }
 
 fn names(people: &[String]) -> String {

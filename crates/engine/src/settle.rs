@@ -150,16 +150,19 @@ impl Settling<'_> {
         }
     }
 
-    /// A newer run whose same job waits for the same environment.
+    /// A newer run whose same job waits for the same environment, and may get there.
     fn newer_waiting(&self, run: &Run, leg: &LegState) -> Option<qnt9_model::RunId> {
         let newer = self.project.live.range(run.id..).skip(1);
         let newer = newer.filter_map(|id| self.project.runs.get(id));
         let same_job = |other: &&Run| {
+            let leg_there = other.legs.get(&leg.leg.job).filter(|there| {
+                there.phase == LegPhase::Gated && there.leg.environment == leg.leg.environment
+            });
+            let gate =
+                leg_there.and_then(|there| Gate::of(self.platform, self.project, other, there));
             other.path == run.path
                 && other.reference == run.reference
-                && other.legs.get(&leg.leg.job).is_some_and(|other| {
-                    other.phase == LegPhase::Gated && other.leg.environment == leg.leg.environment
-                })
+                && gate.is_some_and(|gate| gate.why(self.now).holds != Holds::No)
         };
         newer.filter(same_job).map(|other| other.id).last()
     }

@@ -79,6 +79,8 @@ pub struct Project {
     pub refs: BTreeMap<String, Sha>,
     /// Known commits.
     pub commits: BTreeMap<Sha, Commit>,
+    /// Who pushed a commit as the new head of a ref.
+    pub pushers: BTreeMap<Sha, BTreeSet<String>>,
     /// The rules in force and where they are from.
     pub policy: Option<(Sha, Policy)>,
     /// The newest problem with `qnt9.toml`, if the last push of it was refused.
@@ -135,6 +137,8 @@ pub struct Push {
 pub struct Run {
     /// Its id.
     pub id: RunId,
+    /// The project whose run it is.
+    pub stream: StreamId,
     /// The workflow's file.
     pub path: String,
     /// The workflow's name.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fact::{Commit, Counts, Outcome, RefUpdate, Span};
+use crate::fact::{Commit, Counts, Outcome, RefUpdate, Span, Subjects};
 use crate::ids::{
     AttemptId, CallKey, DeploymentId, EnvironmentName, Millis, NotificationId, Place, PushId,
     ReleaseDigest, RunId, Sha, StreamId,
@@ -57,8 +57,14 @@ pub enum Command {
     Rerun { run: RunId },
     /// Stops a run.
     CancelRun { run: RunId },
-    /// Approves a waiting job of an environment. `subjects` is what the person saw, when known.
-    Approve { run: RunId, environment: EnvironmentName, comment: Option<String> },
+    /// Approves a waiting job of an environment. `seen` is what the person was shown, when known: if
+    /// it has changed since, they are asked to look again.
+    Approve {
+        run: RunId,
+        environment: EnvironmentName,
+        seen: Option<Subjects>,
+        comment: Option<String>,
+    },
     /// Rejects it.
     Reject { run: RunId, environment: EnvironmentName, comment: Option<String> },
     /// Hands an attempt to a runner.

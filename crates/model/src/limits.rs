@@ -4,7 +4,7 @@
 pub const MATRIX_LEGS_MAX: usize = 256;
 /// Bytes of one job's outputs, as on GitHub.
 pub const JOB_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
-/// Automatic new attempts of a job whose runner was lost.
+/// Attempts at a job whose runner is lost each time, the first one counted; then a person decides.
 pub const LOST_ATTEMPTS_MAX: u32 = 3;
 /// Commits that one push may announce; a longer history is cut at this many.
 pub const PUSH_COMMITS_MAX: usize = 2_000;

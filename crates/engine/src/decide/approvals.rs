@@ -1,7 +1,9 @@
 //! Approving and rejecting what waits for an environment.
 
-use qnt9_model::fact::Fact;
-use qnt9_model::{EnvironmentName, Refusal, Role, RunId, UserText};
+use qnt9_model::fact::{Fact, Subjects};
+use qnt9_model::policy::ApprovalRule;
+use qnt9_model::why::Holds;
+use qnt9_model::{EnvironmentName, Millis, Refusal, Role, RunId, UserText};
 
 use super::On;
 use crate::gates::{Gate, excluded};
@@ -11,10 +13,11 @@ pub(super) fn approve(
     on: &On<'_>,
     run: RunId,
     environment: &EnvironmentName,
+    seen: Option<&Subjects>,
     comment: Option<&str>,
 ) -> Result<Vec<Fact>, Refusal> {
     let person = on.person("approve a deployment", Role::Approver)?;
-    let (run, leg, gate) = waiting(on, run, environment)?;
+    let (run, legs, gate) = waiting(on, run, environment)?;
     let Some(rule) = gate.approval_rule() else {
         let note = Some(format!("{environment} needs no approval"));
         return Err(Refusal::NothingWaits { run: run.id, environment: environment.clone(), note });
@@ -33,15 +36,20 @@ pub(super) fn approve(
         });
     }
     let subjects = gate.subjects();
-    let given = |a: &&crate::state::Approval| a.approved && a.subjects == subjects;
-    if leg.approvals.iter().filter(given).any(|a| a.person == person) {
-        let have = leg.approvals.iter().filter(given).count();
-        let missing = (rule.needed as usize).saturating_sub(have);
+    if let Some(change) = seen.and_then(|seen| change(seen, &subjects)) {
+        return Err(Refusal::SubjectsChanged { change });
+    }
+    // A run may have several jobs that wait for this environment, and one of them may have come after
+    // the person's approval of the others.
+    let has_approved = |leg: &&LegState| {
+        leg.approvals.iter().any(|a| a.approved && a.person == person && a.subjects == subjects)
+    };
+    if legs.iter().all(has_approved) {
         return Err(Refusal::ApprovedAlready {
             person: person.to_owned(),
             commit: run.commit.short().to_owned(),
             environment: environment.clone(),
-            missing: format!("{missing} more of {}", rule.from.join(", ")),
+            missing: missing(&gate, rule, on.now),
         });
     }
     Ok(vec![Fact::ApprovalGiven {
@@ -75,12 +83,37 @@ pub(super) fn reject(
     }])
 }
 
-/// The leg of the run that waits for this environment, with its gate.
+/// What became different between what a person saw and what there is.
+fn change(seen: &Subjects, now: &Subjects) -> Option<String> {
+    let mut changes = Vec::new();
+    let mut compare = |what: &str, seen: Option<String>, now: Option<String>| {
+        if seen != now {
+            let [seen, now] = [seen, now].map(|one| one.unwrap_or_else(|| "none".to_owned()));
+            changes.push(format!("the {what} was {seen} and is {now}"));
+        }
+    };
+    let release = |of: &Subjects| of.release.as_ref().map(|release| release.short());
+    compare("release", release(seen), release(now));
+    compare("plan", seen.plan.clone(), now.plan.clone());
+    (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+/// What is missing beside an approval that was given already.
+fn missing(gate: &Gate<'_>, rule: &ApprovalRule, now: Millis) -> String {
+    let why = gate.approvals(rule, now);
+    let given = why.of.iter().filter(|part| part.holds == Holds::Yes).count();
+    match (rule.needed as usize).saturating_sub(given) {
+        0 => "nothing more from people".to_owned(),
+        missing => format!("{missing} more of {}", why.who.join(", ")),
+    }
+}
+
+/// The legs of the run that wait for this environment, with the gate of the first.
 fn waiting<'a>(
     on: &On<'a>,
     run: RunId,
     environment: &'a EnvironmentName,
-) -> Result<(&'a Run, &'a LegState, Gate<'a>), Refusal> {
+) -> Result<(&'a Run, Vec<&'a LegState>, Gate<'a>), Refusal> {
     let run = on.run(run)?;
     if let Some((by, over)) = &run.superseded {
         let how = format!("superseded by run {by} in {over}");
@@ -91,12 +124,10 @@ fn waiting<'a>(
     }
     let in_environment = |leg: &&LegState| leg.leg.environment.as_ref() == Some(environment);
     let mut legs = run.legs.values().filter(in_environment);
-    match legs.clone().find(|leg| leg.phase == LegPhase::Gated) {
-        Some(leg) => {
-            let gate = Gate::of(on.platform, on.project, run, leg);
-            let gate = gate.expect("the leg was chosen for having this environment");
-            Ok((run, leg, gate))
-        }
+    let waiting: Vec<&LegState> = legs.clone().filter(|leg| leg.phase == LegPhase::Gated).collect();
+    let gate = waiting.first().and_then(|leg| Gate::of(on.platform, on.project, run, leg));
+    match gate {
+        Some(gate) => Ok((run, waiting, gate)),
         None => {
             let note = legs.next().map(|leg| match &leg.reason {
                 Some(reason) => reason.clone(),

@@ -13,7 +13,7 @@ use crate::state::Deployment;
 pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     match command {
         Command::Deploy { call, environment, release, settings } => {
-            let (run, leg) = on.caller("deploy", &call.attempt)?;
+            let (_, leg) = on.caller("deploy", &call.attempt)?;
             if on.project.deployments.values().any(|d| d.call.as_ref() == Some(call)) {
                 return Ok(Vec::new());
             }
@@ -28,17 +28,20 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             let Some((_, subjects, _)) = &leg.opened else {
                 return Err(not_yours("its gates have not opened".to_owned()));
             };
+            // Approvals and evidence of other environments are about one release.
             let protected = on.project.policy.as_ref().is_some_and(|(_, policy)| {
-                policy.environment(environment).is_some_and(|rules| rules.approvals.is_some())
+                policy.environment(environment).is_some_and(|rules| {
+                    rules.approvals.is_some()
+                        || rules.evidence.iter().any(|rule| rule.environment.is_some())
+                })
             });
             if protected && subjects.release.as_ref() != Some(release) {
-                let approved = subjects.release.as_ref().map_or_else(
-                    || "no release at all".to_owned(),
-                    |release| format!("{}", release.short()),
-                );
-                return Err(not_yours(format!("its approvals were given for {approved}")));
+                let approved = subjects
+                    .release
+                    .as_ref()
+                    .map_or_else(|| "no release at all".to_owned(), |release| release.short());
+                return Err(not_yours(format!("its gates opened for {approved}")));
             }
-            let _ = run;
             let request = Request { environment, release, settings, direction: Direction::Forward };
             request.facts(on, Some(call.clone()))
         }

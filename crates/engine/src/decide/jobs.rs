@@ -5,14 +5,19 @@ use qnt9_model::limits::{JOB_OUTPUT_BYTES_MAX, LOST_ATTEMPTS_MAX};
 use qnt9_model::{Command, Refusal, Role, UserText};
 
 use super::On;
-use crate::state::LegPhase;
+use crate::orders::room;
+use crate::state::{LegPhase, LegState};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     match command {
         Command::KeepArtifact { attempt, name, blob, bytes, retention_days } => {
-            on.caller("keep an artifact", attempt)?;
+            let (run, _) = on.caller("keep an artifact", attempt)?;
+            let known = on.project.artifacts.get(&(run.id, name.clone()));
+            if known.is_some_and(|known| known.attempt == *attempt && known.blob == *blob) {
+                return Ok(Vec::new());
+            }
             let expires = on.now.plus(i64::from(*retention_days) * DAY_MS);
             let (name, blob) = (name.clone(), blob.clone());
             let attempt = attempt.clone();
@@ -32,19 +37,30 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
 fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     match command {
         Command::StartJob { attempt, runner } => {
-            if on.project.running_leg(attempt).is_some() {
-                return Ok(Vec::new());
-            }
-            let leg = on.run(attempt.run)?.legs.get(&attempt.job);
-            match leg {
-                Some(leg)
-                    if leg.phase == LegPhase::Open && leg.attempt_id(attempt.run) == *attempt =>
-                {
-                    let (attempt, runner) = (attempt.clone(), runner.clone());
-                    Ok(vec![Fact::JobStarted { attempt, runner }])
+            let running = on.project.running_leg(attempt).and_then(|leg| leg.attempts.last());
+            match running {
+                Some(running) if running.runner == *runner => return Ok(Vec::new()),
+                Some(running) => {
+                    let now = format!("runner {} has it", running.runner);
+                    return Err(Refusal::Stale { attempt: attempt.to_string(), now });
                 }
-                _ => Err(stale(on, attempt)),
+                None => {}
             }
+            let run = on.run(attempt.run)?;
+            let is_next = |leg: &&LegState| {
+                leg.phase == LegPhase::Open && leg.attempt_id(attempt.run) == *attempt
+            };
+            let Some(leg) = run.legs.get(&attempt.job).filter(is_next) else {
+                return Err(stale(on, attempt));
+            };
+            if room(run, &leg.job) == 0 {
+                return Err(Refusal::Invalid {
+                    what: format!("attempt {attempt}"),
+                    reason: "`max-parallel` lets no more legs of its job run now".to_owned(),
+                });
+            }
+            let (attempt, runner) = (attempt.clone(), runner.clone());
+            Ok(vec![Fact::JobStarted { attempt, runner }])
         }
         Command::FinishStep { attempt, step, name, outcome, conclusion, span, user, own } => {
             let (_, leg) = on.attempt(attempt)?;
@@ -68,8 +84,14 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
             let (_, leg) = on.attempt(attempt)?;
             let sealed = leg.attempts.last().and_then(|last| last.log.last());
             let next = sealed.map_or(1, |chunk| chunk.first_line + chunk.lines);
-            if *first_line != next {
+            if *first_line < next {
                 return Ok(Vec::new());
+            }
+            if *first_line > next {
+                return Err(Refusal::Invalid {
+                    what: format!("log of attempt {attempt}"),
+                    reason: format!("line {next} is the next to seal, not line {first_line}"),
+                });
             }
             Ok(vec![Fact::LogSealed {
                 attempt: attempt.clone(),

@@ -29,10 +29,9 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
         Command::NotificationTried { notification, failure } => {
             on.platform_only("to say how a notification went")?;
             let known = on.project.notifications.get(notification);
-            let Some(known) = known.filter(|known| known.delivered.is_none()) else {
+            if known.is_none_or(|known| known.delivered.is_some()) {
                 return Ok(Vec::new());
-            };
-            let _ = known;
+            }
             let notification = *notification;
             Ok(vec![match failure {
                 None => Fact::NotificationDelivered { notification },

@@ -1,5 +1,7 @@
 //! Pushes and dispatches, and the runs they start.
 
+use std::collections::BTreeMap;
+
 use qnt9_model::command::{RefMoved, WorkflowFile};
 use qnt9_model::fact::{Cause, Commit, Concurrency, Fact, RefUpdate};
 use qnt9_model::{Command, PushId, Refusal, Role, RunId, Sha, UserText};
@@ -21,12 +23,16 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
         }
         Command::ImportCommits { moved, commits } => {
             on.platform_only("to import commits")?;
+            let is_news = |moved: &&RefMoved| {
+                on.project.refs.get(&moved.update.reference) != moved.update.new.as_ref()
+            };
+            let moved: Vec<&RefMoved> = moved.iter().filter(is_news).collect();
             let mut facts = seen(on, commits);
-            facts.push(Fact::PushSettled {
-                push: PushId(0),
-                moved: moved.iter().map(|moved| moved.update.clone()).collect(),
-            });
-            facts.extend(moved.iter().filter_map(|moved| policy(on, moved)));
+            if !moved.is_empty() {
+                let moved = moved.iter().map(|moved| moved.update.clone()).collect();
+                facts.push(Fact::PushSettled { push: PushId(0), moved });
+            }
+            facts.extend(moved.into_iter().filter_map(|moved| policy(on, moved)));
             Ok(facts)
         }
         Command::Dispatch { reference, commit, workflow, inputs } => {
@@ -87,7 +93,20 @@ fn settle_push(
             facts.extend(push_run(on, &push.by, moved, commit, file, commits));
         }
     }
+    number_apart(&mut facts);
     Ok(facts)
+}
+
+/// One push may start the same workflow for several refs: each run gets a number of its own.
+fn number_apart(facts: &mut [Fact]) {
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
+    for fact in facts {
+        if let Fact::RunCreated { path, number, .. } = fact {
+            let last = last.entry(path.clone()).or_insert(*number - 1);
+            *last += 1;
+            *number = *last;
+        }
+    }
 }
 
 /// The run that a push starts in one workflow file, if it does.
@@ -158,7 +177,16 @@ fn repository(on: &On<'_>) -> serde_json::Value {
 
 fn read(file: &WorkflowFile) -> Result<Workflow, String> {
     let value = file.workflow.as_ref().map_err(Clone::clone)?;
-    serde_json::from_value(value.clone()).map_err(|error| error.to_string())
+    let workflow: Workflow =
+        serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    match workflow.jobs.iter().find(|job| job.concurrency.is_some()) {
+        None => Ok(workflow),
+        Some(job) => Err(format!(
+            "{}:{}: `concurrency` of a single job (`{}`) is not supported yet; set it for the whole \
+             workflow",
+            file.path, job.position.line, job.key
+        )),
+    }
 }
 
 fn dispatch(

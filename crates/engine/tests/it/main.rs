@@ -1,0 +1,11 @@
+//! The machine as its users see it: whole conversations, and invariants under random ones.
+
+mod approvals;
+mod delivery;
+mod invariants;
+mod rollouts;
+mod runs;
+mod scale;
+mod source;
+mod terraform;
+mod world;
