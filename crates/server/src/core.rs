@@ -5,14 +5,15 @@ use std::sync::Arc;
 use qnt9_engine::State;
 use qnt9_model::door::{Answer, Door, Identity, Workspace};
 use qnt9_model::{Actor, Ask, AttemptId, Command, Entry, Refusal, Role, StreamId};
-use qnt9_store::{Blobs, DataFolder, LogHandle, MacKey, MasterKey, SealKey};
+use qnt9_store::key::{MacKey, SealKey};
+use qnt9_store::{Blobs, DataFolder, LogHandle, MasterKey};
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::identity;
 use crate::machine::Machine;
-use crate::repositories::Receiving;
 use crate::orders::jobs::LiveJobs;
+use crate::repositories::Receiving;
 
 /// What everything in the server shares. Clones are cheap and the same.
 #[derive(Clone)]
@@ -114,6 +115,12 @@ impl Core {
     #[must_use]
     pub fn log(&self) -> &LogHandle {
         &self.inner.log
+    }
+
+    /// Where releases lie as OCI layouts, each in a folder named by its digest.
+    #[must_use]
+    pub fn releases(&self) -> std::path::PathBuf {
+        self.inner.folder.root().join("releases")
     }
 
     /// The blobs.

@@ -2,7 +2,7 @@
 
 use qnt9_model::door::Identity;
 use qnt9_model::{Actor, AttemptId, Role, StreamId};
-use qnt9_store::MacKey;
+use qnt9_store::key::MacKey;
 use sha2::{Digest as _, Sha256};
 
 /// What every token of a person begins with.

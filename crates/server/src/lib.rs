@@ -20,6 +20,6 @@ mod serve;
 
 pub use config::Config;
 pub use core::Core;
-pub use repositories::NewProject;
 pub use identity::{hash_token, new_token};
+pub use repositories::NewProject;
 pub use serve::{ServeError, Server};

@@ -146,7 +146,8 @@ async fn carry_out(core: &Core, stream: &StreamId, order: &Order) -> Result<(), 
     match order {
         Order::SettlePush(push) => pushes::settle_abandoned(core, stream, *push).await,
         Order::StartJob(attempt) => {
-            let command = Command::StartJob { attempt: attempt.clone(), runner: "local".to_owned() };
+            let command =
+                Command::StartJob { attempt: attempt.clone(), runner: "local".to_owned() };
             core.tell(stream, command).await?;
             Ok(())
         }

@@ -113,7 +113,11 @@ fn remarks(core: &Core, entries: &[Entry]) -> Vec<String> {
         }
         _ => None,
     };
-    entries.iter().filter_map(remark).flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    entries
+        .iter()
+        .filter_map(remark)
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 impl Core {
@@ -144,9 +148,8 @@ impl Core {
             let moved = repository.update_ref(&branch, &commit, None).await;
             moved.map_err(|error| error.to_string())?;
         }
-        let is_known = self.read(|state| {
-            state.projects.get(name).is_some_and(|project| !project.refs.is_empty())
-        });
+        let is_known = self
+            .read(|state| state.projects.get(name).is_some_and(|project| !project.refs.is_empty()));
         if is_known {
             return Ok(());
         }

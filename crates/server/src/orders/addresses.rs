@@ -26,7 +26,8 @@ pub(super) async fn assign(
             .collect();
         let policy = state.projects.get(stream).and_then(|project| project.policy.as_ref());
         let environments = policy.map(|(_, policy)| &policy.environments);
-        let index = environments.and_then(|all| all.iter().position(|e| e.name == place.environment));
+        let index =
+            environments.and_then(|all| all.iter().position(|e| e.name == place.environment));
         (u16::try_from(index.unwrap_or(0)).unwrap_or(0), taken)
     });
     let first = core.config().first_environment_port.saturating_add(index);
@@ -34,9 +35,7 @@ pub(super) async fn assign(
         .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .filter(|address| !taken.contains(&address.to_string()))
         .find(|address| TcpListener::bind(address).is_ok())
-        .ok_or_else(|| {
-            OrderError::Outside(format!("no free port from {first} on for {place}"))
-        })?;
+        .ok_or_else(|| OrderError::Outside(format!("no free port from {first} on for {place}")))?;
     let command = Command::AssignAddress { place: place.clone(), address: address.to_string() };
     core.tell(stream, command).await?;
     Ok(())

@@ -12,7 +12,8 @@ use qnt9_engine::contexts;
 use qnt9_engine::state::{LegState, Project, Run};
 use qnt9_model::fact::{Outcome, Span};
 use qnt9_model::{AttemptId, Command, Millis, Refusal, StreamId};
-use qnt9_runner::journal::{Follow, Interval, JobResult, Record, StepConclusion};
+use qnt9_runner::journal::{Interval, JobResult, Record, StepConclusion};
+use qnt9_runner::shim::{self, Attachment};
 use qnt9_runner::spec::{CheckoutSource, Folders, JobSecrets, JobSpec, Patience, SPEC_VERSION};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
@@ -87,8 +88,8 @@ pub(super) async fn follow(
     attempt: &AttemptId,
 ) -> Result<(), OrderError> {
     let dir = folder(core, stream, attempt);
-    let found = qnt9_runner::attach(&dir).await.map_err(|error| OrderError::outside(&error))?;
-    if found == qnt9_runner::State::NotStarted {
+    let found = shim::attach(&dir).await.map_err(|error| OrderError::outside(&error))?;
+    if found == Attachment::Absent {
         let built = core.read(|state| {
             let project = state.projects.get(stream)?;
             let run = project.runs.get(&attempt.run)?;
@@ -98,10 +99,9 @@ pub(super) async fn follow(
         let Some((spec, secrets)) = built.transpose().map_err(OrderError::Outside)? else {
             return Ok(());
         };
-        let mut shim =
-            qnt9_runner::launch(&core.config().program, &["shim"], &dir, &spec, &secrets)
-                .await
-                .map_err(|error| OrderError::outside(&error))?;
+        let mut shim = shim::start(&core.config().program, &dir, &spec, &secrets)
+            .await
+            .map_err(|error| OrderError::outside(&error))?;
         // Reaped when it ends, so that it does not stay behind as a zombie.
         tokio::spawn(async move { shim.wait().await });
     }
@@ -138,7 +138,7 @@ pub(super) async fn cancel(
     attempt: &AttemptId,
 ) -> Result<(), OrderError> {
     let dir = folder(core, stream, attempt);
-    qnt9_runner::cancel(&dir).await.map_err(|error| OrderError::outside(&error))?;
+    shim::cancel(&dir).await.map_err(|error| OrderError::outside(&error))?;
     // The order stands until the job has ended; asking again at once would only be noise.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     Ok(())
@@ -239,7 +239,15 @@ impl<'a> Follower<'a> {
         let (sender, _) = broadcast::channel(LIVE_LINES);
         core.live_jobs().lock().insert(key, (LiveJob::default(), sender));
         let sealed = sealed.unwrap_or(0);
-        Self { core, stream, attempt, lines: 0, sealed, pending: Vec::new(), summaries: BTreeMap::new() }
+        Self {
+            core,
+            stream,
+            attempt,
+            lines: 0,
+            sealed,
+            pending: Vec::new(),
+            summaries: BTreeMap::new(),
+        }
     }
 
     fn key(&self) -> (StreamId, AttemptId) {
@@ -253,7 +261,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn follow(&mut self, dir: &std::path::Path) -> Result<(), OrderError> {
-        let mut journal = Follow::new(dir, 0);
+        let mut journal = shim::follow(dir);
         while let Some(record) =
             journal.next().await.map_err(|error| OrderError::outside(&error))?
         {
@@ -311,13 +319,13 @@ impl<'a> Follower<'a> {
         let (first_line, lines) = (first.line, self.pending.len() as u64);
         let mut content = Vec::new();
         for line in &self.pending {
-            serde_json::to_writer(&mut content, line).map_err(|error| OrderError::outside(&error))?;
+            serde_json::to_writer(&mut content, line)
+                .map_err(|error| OrderError::outside(&error))?;
             content.push(b'\n');
         }
         let core = self.core.clone();
-        let blob = tokio::task::spawn_blocking(move || {
-            core.blobs().put_sealed(core.log_key(), &content)
-        });
+        let blob =
+            tokio::task::spawn_blocking(move || core.blobs().put_sealed(core.log_key(), &content));
         let blob = blob.await.map_err(|error| OrderError::outside(&error))?;
         let blob = blob.map_err(|error| OrderError::outside(&error))?.to_string();
         let attempt = self.attempt.clone();
@@ -388,21 +396,20 @@ impl<'a> Follower<'a> {
     /// The shim is gone and its journal does not say that the job ended.
     async fn lost(&mut self, dir: &std::path::Path) -> Result<(), OrderError> {
         self.seal().await?;
-        if let Ok(spec) = qnt9_runner::read_spec(dir) {
-            let killed = qnt9_runner::kill_leftovers(&spec).await;
-            tracing::warn!(attempt = %self.attempt, killed, "the job's runner process is gone");
-        }
-        let state = qnt9_runner::attach(dir).await.map_err(|error| OrderError::outside(&error))?;
-        let known = match state {
-            qnt9_runner::State::Died { completed, in_flight } => match in_flight {
-                Some(step) => {
-                    format!("; {} steps had completed, step {} was at work", completed.len(), step + 1)
-                }
-                None => format!("; {} steps had completed, none was at work", completed.len()),
-            },
+        let outside = |error: shim::AttachError| OrderError::outside(&error);
+        let killed = shim::kill_leftovers(dir).await.map_err(outside)?;
+        tracing::warn!(attempt = %self.attempt, killed, "the job's runner process is gone");
+        let known = match shim::attach(dir).await.map_err(outside)? {
+            Attachment::Died { completed, in_flight: Some(step) } => {
+                format!("; {} steps had completed, step {} was at work", completed.len(), step + 1)
+            }
+            Attachment::Died { completed, in_flight: None } => {
+                format!("; {} steps had completed, none was at work", completed.len())
+            }
             _ => String::new(),
         };
-        let reason = format!("its runner process died before the job had ended{known}");
+        let last_words = shim::last_words(dir).unwrap_or_default();
+        let reason = format!("its runner process died before the job had ended{known}{last_words}");
         let command = Command::LoseJob { attempt: self.attempt.clone(), reason };
         accept_stale(self.core.tell(self.stream, command).await)
     }

@@ -86,7 +86,12 @@ async fn describe(
     let (mut moved, mut commits) = (Vec::new(), Vec::new());
     for update in updates {
         let Some(new) = update.new.clone() else {
-            moved.push(RefMoved { update, changed_paths: None, workflows: Vec::new(), policy: None });
+            moved.push(RefMoved {
+                update,
+                changed_paths: None,
+                workflows: Vec::new(),
+                policy: None,
+            });
             continue;
         };
         for commit in git.commits(&known, new.as_str()).await.map_err(fail)? {

@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use qnt9_cluster::health::{self, Health, Probe};
 use qnt9_model::order::WantedReplica;
-use qnt9_model::{Command, ReleaseDigest, StreamId};
+use qnt9_model::{Command, DeploymentId, ReleaseDigest, StreamId};
 use qnt9_runner::replica::{self, ReplicaSpec};
-use qnt9_store::Digest;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
 use super::OrderError;
 use crate::Core;
@@ -292,37 +291,26 @@ fn free_address() -> Result<SocketAddr, OrderError> {
 
 /// The folder with the unpacked release; unpacked once.
 async fn release_folder(core: &Core, release: &ReleaseDigest) -> Result<PathBuf, OrderError> {
-    static UNPACKING: OnceCell<tokio::sync::Mutex<()>> = OnceCell::const_new();
-    let lock = UNPACKING.get_or_init(|| async { tokio::sync::Mutex::new(()) }).await;
-    let _one_at_a_time = lock.lock().await;
-    let hex = release.as_str().strip_prefix("sha256:").unwrap_or(release.as_str()).to_owned();
-    let folder = core.folder().root().join("releases").join(&hex);
-    if folder.exists() {
-        return Ok(folder);
-    }
-    let core = core.clone();
-    let target = folder.clone();
-    let unpacked = tokio::task::spawn_blocking(move || unpack(&core, &hex, &target));
-    unpacked.await.map_err(|error| OrderError::outside(&error))??;
-    Ok(folder)
+    let layout = qnt9_registry::upload::release_folder(&core.releases(), release);
+    let unpacked = core.folder().root().join("unpacked");
+    let target = qnt9_registry::upload::release_folder(&unpacked, release);
+    let (release, into) = (release.clone(), target.clone());
+    let unpack = tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&unpacked).map_err(|error| OrderError::outside(&error))?;
+        qnt9_registry::extract(&layout, &release, &into)
+            .map_err(|error| OrderError::outside(&error))
+    });
+    unpack.await.map_err(|error| OrderError::outside(&error))??;
+    Ok(target)
 }
 
-fn unpack(core: &Core, manifest: &str, target: &Path) -> Result<(), OrderError> {
-    let manifest: Digest = manifest.parse().map_err(|error| OrderError::outside(&error))?;
-    let partial = target.with_extension("partial");
-    let clear = std::fs::remove_dir_all(&partial);
-    if let Err(error) = clear
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(OrderError::outside(&error));
-    }
-    std::fs::create_dir_all(&partial).map_err(|error| OrderError::outside(&error))?;
-    let blob = |digest: &str| -> Result<Vec<u8>, String> {
-        let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
-        let digest: Digest = hex.parse().map_err(|error| format!("{error}"))?;
-        core.blobs().get(&digest).map_err(|error| error.to_string())
+/// The last lines that the replicas of a deployment logged, as the end of a report; empty for none.
+pub(crate) fn last_words(core: &Core, stream: &StreamId, deployment: DeploymentId) -> String {
+    let prefix = format!("{deployment}-");
+    let folders = folders(&core.folder().replicas());
+    let of_deployment = |dir: &&PathBuf| {
+        dir.parent().and_then(Path::file_name) == Some(stream.as_str().as_ref())
+            && dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
     };
-    qnt9_registry::extract_blobs(&format!("sha256:{manifest}"), &blob, &partial)
-        .map_err(|error| OrderError::outside(&error))?;
-    std::fs::rename(&partial, target).map_err(|error| OrderError::outside(&error))
+    folders.iter().filter(of_deployment).map(|dir| tail(dir)).collect()
 }

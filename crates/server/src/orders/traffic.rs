@@ -194,7 +194,7 @@ pub(super) async fn drain(
 
 /// Stops the gateway, if one runs.
 pub(crate) async fn stop(core: &Core) {
-    if let Ok(mut control) = Control::connect(&dir(core)).await
+    if let Ok(control) = Control::connect(&dir(core)).await
         && let Err(error) = control.stop().await
     {
         tracing::warn!("the gateway was not stopped: {error}");
@@ -242,8 +242,7 @@ async fn submit(core: &Core, records: &[journal::Record]) {
         let window = windows.entry((record.window, rollout)).or_insert_with(start);
         window.1 = window.1.min(record.generation);
         let counts = Counts { requests: record.requests, bad: record.bad };
-        let side =
-            if record.arm == arm_name(rollout) { &mut window.2 } else { &mut window.3 };
+        let side = if record.arm == arm_name(rollout) { &mut window.2 } else { &mut window.3 };
         *side = side.plus(counts);
     }
     for ((window, deployment), (stream, generation, new, old)) in windows {
