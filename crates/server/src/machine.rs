@@ -250,9 +250,8 @@ impl Worker {
             return Ok(());
         }
         let mut heads = self.heads.clone();
-        let result = seal(entries, &mut heads).and_then(|batch| {
-            self.log.append(batch).wait().map_err(|error| store_trouble(&error))
-        });
+        let result = seal(entries, &mut heads)
+            .and_then(|batch| self.log.append(batch).wait().map_err(|error| store_trouble(&error)));
         let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(()) => {
