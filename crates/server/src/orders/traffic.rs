@@ -16,6 +16,8 @@ use crate::Core;
 
 /// How often the gateway's journal is read.
 const JOURNAL_PULSE: Duration = Duration::from_millis(250);
+/// How often it is seen whether the gateway still runs; one that died is started again.
+const ALIVE_PULSE: Duration = Duration::from_secs(1);
 /// How long a new gateway may take until it answers.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// The pause after a try that failed.
@@ -108,7 +110,14 @@ fn parse(address: &str) -> Result<std::net::SocketAddr, String> {
 
 async fn carry(core: Core, wake: Arc<Notify>) {
     loop {
-        wake.notified().await;
+        tokio::select! {
+            () = wake.notified() => {}
+            () = tokio::time::sleep(ALIVE_PULSE) => {
+                if Control::connect(&dir(&core)).await.is_ok() {
+                    continue;
+                }
+            }
+        }
         while let Err(error) = carry_once(&core).await {
             tracing::warn!("the gateway does not carry what it should: {error}");
             tokio::time::sleep(PAUSE).await;
