@@ -81,7 +81,7 @@ impl Threshold {
         match self {
             Self::P95Ms => "p95",
             Self::P99Ms => "p99",
-            Self::ErrorPercent => "errors",
+            Self::ErrorPercent => "error rate",
             Self::AvailabilityPercent => "availability",
         }
     }
@@ -121,8 +121,9 @@ impl Held {
                 "{name} is {measured}{unit}, exactly the limit, which is not within it"
             );
         }
+        let off_unit = if unit == " %" { " points" } else { unit };
         let off = figure(off);
-        format!("{name} is {measured}{unit}, {off}{unit} {side} the limit of {limit}{unit}")
+        format!("{name} is {measured}{unit}, {off}{off_unit} {side} the limit of {limit}{unit}")
     }
 }
 
@@ -177,8 +178,8 @@ mod tests {
         expect![[r#"
             p95 is 612 ms, 112 ms above the limit of 500 ms
             p99 is 1000 ms, exactly the limit, which is not within it
-            errors are 6 %, 1 % above the limit of 5 %
-            availability is 94 %, 5.5 % below the limit of 99.5 %"#]]
+            error rate is 6 %, 1 points above the limit of 5 %
+            availability is 94 %, 5.5 points below the limit of 99.5 %"#]]
         .assert_eq(&verdict.reasons.join("\n"));
     }
 

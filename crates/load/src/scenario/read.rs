@@ -150,7 +150,7 @@ fn json(table: &dyn TableLike) -> Read<Vec<String>> {
 fn table_like<'a>(item: &'a Item, name: &str) -> Read<&'a dyn TableLike> {
     match item.as_table_like() {
         Some(table) => Ok(table),
-        None => problem(item.span(), format!("{name} is a table, this is a {}", item.type_name())),
+        None => problem(item.span(), format!("{name} is a table, found {}", item.type_name())),
     }
 }
 
@@ -183,7 +183,7 @@ fn text(table: &dyn TableLike, key: &str) -> Read<Option<String>> {
     match item.as_str() {
         Some("") => problem(item.span(), format!("{key} is empty")),
         Some(text) => Ok(Some(text.to_owned())),
-        None => problem(item.span(), format!("{key} is a string, this is a {}", item.type_name())),
+        None => problem(item.span(), format!("{key} is a string, found {}", item.type_name())),
     }
 }
 
@@ -195,7 +195,7 @@ fn number(table: &dyn TableLike, key: &str, max: f64) -> Read<Option<f64>> {
         Some(number) if number > 0.0 && number <= max => Ok(Some(number)),
         Some(_) if max == f64::MAX => problem(item.span(), format!("{key} must be above 0")),
         Some(_) => problem(item.span(), format!("{key} must be above 0 and at most {max}")),
-        None => problem(item.span(), format!("{key} is a number, this is a {}", item.type_name())),
+        None => problem(item.span(), format!("{key} is a number, found {}", item.type_name())),
     }
 }
 

@@ -47,39 +47,129 @@ fn refused(piece: &str, replaced_by: &str, expected: &Expect) {
 
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
-    refused("p95_ms", "p96_ms", &expect![]);
-    refused("weight = 2", "wait = 2", &expect![]);
-    refused("[thresholds]", "[tresholds]", &expect![]);
-    refused("weight = 2", "colour = 2", &expect![]);
-    refused("500", "\"500\"", &expect![]);
-    refused("500", "0", &expect![]);
-    refused("5.0", "101", &expect![]);
-    refused("p95_ms = 500\nerror_percent = 5.0", "", &expect![]);
-    refused("[thresholds]\np95_ms = 500\nerror_percent = 5.0", "", &expect![]);
-    refused("[thresholds]\np95_ms = 500\nerror_percent = 5.0", "thresholds = 5", &expect![]);
-    refused("name = \"homepage\"", "", &expect![]);
-    refused("name = \"homepage\"", "name = \"stock search\"", &expect![]);
-    refused("path = \"/\"", "", &expect![]);
-    refused("path = \"/\"", "path = \"http://elsewhere.example/\"", &expect![]);
-    refused("path = \"/\"", "path = \"//elsewhere.example/\"", &expect![]);
-    refused("path = \"/\"", "path = \"/ü and space\"", &expect![]);
-    refused("method = \"POST\"", "", &expect![]);
-    refused("method = \"POST\"", "method = \"FETCH\"", &expect![]);
-    refused("'{\"query\": \"SAP\"}'", "'{\"query\"}'", &expect![]);
-    refused("'{\"query\": \"SAP\"}'", "5", &expect![]);
-    refused("201", "2000", &expect![]);
-    refused("weight = 2", "weight = -1", &expect![]);
-    refused("weight = 2", "weight = ", &expect![]);
+    refused(
+        "p95_ms",
+        "p96_ms",
+        &expect![[r#"load.toml:3:1: unknown key "p96_ms"; did you mean "p99_ms"?"#]],
+    );
+    refused(
+        "weight = 2",
+        "wait = 2",
+        &expect![[r#"load.toml:16:1: unknown key "wait"; did you mean "weight"?"#]],
+    );
+    refused(
+        "[thresholds]",
+        "[tresholds]",
+        &expect![[r#"load.toml:2:2: unknown key "tresholds"; did you mean "thresholds"?"#]],
+    );
+    refused(
+        "weight = 2",
+        "colour = 2",
+        &expect![[
+            r#"load.toml:16:1: unknown key "colour"; known are name, method, path, json, expect_status, weight"#
+        ]],
+    );
+    refused("500", "\"500\"", &expect!["load.toml:3:10: p95_ms is a number, found string"]);
+    refused("500", "0", &expect!["load.toml:3:10: p95_ms must be above 0"]);
+    refused(
+        "5.0",
+        "101",
+        &expect!["load.toml:4:17: error_percent must be above 0 and at most 100"],
+    );
+    refused(
+        "p95_ms = 500\nerror_percent = 5.0",
+        "",
+        &expect!["load.toml:2:1: there is no threshold: nothing could ever fail"],
+    );
+    refused(
+        "[thresholds]\np95_ms = 500\nerror_percent = 5.0",
+        "",
+        &expect!["load.toml:1:1: there are no [thresholds]: nothing could ever fail"],
+    );
+    refused(
+        "[thresholds]\np95_ms = 500\nerror_percent = 5.0",
+        "thresholds = 5",
+        &expect!["load.toml:2:14: thresholds is a table, found integer"],
+    );
+    refused("name = \"homepage\"", "", &expect!["load.toml:6:1: the request has no name"]);
+    refused(
+        "name = \"homepage\"",
+        "name = \"stock search\"",
+        &expect![[r#"load.toml:11:8: the name "stock search" is used twice; reports tell by it"#]],
+    );
+    refused("path = \"/\"", "", &expect![[r#"load.toml:6:1: the request "homepage" has no path"#]]);
+    refused(
+        "path = \"/\"",
+        "path = \"http://elsewhere.example/\"",
+        &expect![[
+            r#"load.toml:8:8: "http://elsewhere.example/" is not a path: it begins with one /, and names no host"#
+        ]],
+    );
+    refused(
+        "path = \"/\"",
+        "path = \"//elsewhere.example/\"",
+        &expect![[
+            r#"load.toml:8:8: "//elsewhere.example/" is not a path: it begins with one /, and names no host"#
+        ]],
+    );
+    refused(
+        "path = \"/\"",
+        "path = \"/ü and space\"",
+        &expect![[
+            r#"load.toml:8:8: "/ü and space" is not a path: it begins with one /, and names no host"#
+        ]],
+    );
+    refused(
+        "method = \"POST\"",
+        "",
+        &expect![[r#"load.toml:14:8: a GET request has no body; did you mean method = "POST"?"#]],
+    );
+    refused(
+        "method = \"POST\"",
+        "method = \"FETCH\"",
+        &expect![[
+            r#"load.toml:12:10: "FETCH" is not a method; known are GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"#
+        ]],
+    );
+    refused(
+        "'{\"query\": \"SAP\"}'",
+        "'{\"query\"}'",
+        &expect!["load.toml:14:30: this is not JSON: expected `:` at line 1 column 9"],
+    );
+    refused(
+        "'{\"query\": \"SAP\"}'",
+        "5",
+        &expect![[r#"load.toml:14:30: a body is JSON in a string, like '{"query": "AAPL"}'"#]],
+    );
+    refused(
+        "201",
+        "2000",
+        &expect!["load.toml:15:17: expect_status is a whole number from 100 to 999"],
+    );
+    refused(
+        "weight = 2",
+        "weight = -1",
+        &expect!["load.toml:16:10: weight is a whole number from 0 to 1000000"],
+    );
+    refused(
+        "weight = 2",
+        "weight = ",
+        &expect!["load.toml:16:10: string values must be quoted, expected literal string"],
+    );
 }
 
 #[test]
 fn nothing_to_send_is_refused() {
     let said = |text: &str| Scenario::parse("load.toml", text).unwrap_err().to_string();
     let limits = "thresholds = { p95_ms = 1 }\n";
-    expect![].assert_eq(&said(limits));
-    expect![].assert_eq(&said(&format!("{limits}request = 1")));
-    expect![].assert_eq(&said(&format!("{limits}[[request]]\nname = 'a'\npath = '/'\nweight = 0")));
-    expect![].assert_eq(&said(""));
+    expect!["load.toml:1:1: there is no [[request]]: nothing would be sent"]
+        .assert_eq(&said(limits));
+    expect!["load.toml:2:11: requests are written as [[request]]"]
+        .assert_eq(&said(&format!("{limits}request = 1")));
+    expect!["load.toml:2:1: every weight is 0: nothing would be sent"]
+        .assert_eq(&said(&format!("{limits}[[request]]\nname = 'a'\npath = '/'\nweight = 0")));
+    expect!["load.toml:1:1: there are no [thresholds]: nothing could ever fail"]
+        .assert_eq(&said(""));
 }
 
 proptest! {
