@@ -22,3 +22,9 @@ pub(crate) fn path_segment(text: &str) -> String {
     }
     encoded
 }
+
+/// A client for what lies outside: through the machine's proxy, if it has one.
+pub(crate) fn download_client() -> reqwest::Result<Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().connect_timeout(std::time::Duration::from_secs(10)).build()
+}

@@ -5,6 +5,7 @@
 //! which replicas are wanted is the cluster's. It reads neither its environment nor a command line:
 //! what it needs of both is handed in.
 
+mod archive;
 mod clock;
 mod commands;
 mod detach;
@@ -18,12 +19,15 @@ mod lines;
 mod mask;
 mod own_time;
 mod paths;
+pub mod postgres;
+pub mod preflight;
 mod process;
 pub mod replica;
 pub mod shim;
 mod shim_dir;
 mod socket;
 pub mod spec;
+pub mod tools;
 mod which;
 
 pub use detach::{Detached, leave_session, spawn_detached};

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, sleep};
 
-use super::archive::{pack, unpack};
 use super::inputs::{Inputs, Known, full, meaningless, missing};
 use super::{ActionWork, Outputs, Undone};
+use crate::archive::{pack, unpack};
 use crate::globs::{self, Found, Hidden};
 use crate::http;
 use crate::limits::ARTIFACT_TRANSFER;

@@ -1,6 +1,5 @@
 //! The actions that are built in: those whose originals need GitHub or node.
 
-pub(super) mod archive;
 mod artifacts;
 mod checkout;
 mod inputs;
