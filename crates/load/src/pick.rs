@@ -89,7 +89,7 @@ mod tests {
         for (count, expected) in
             [(counts[0][0], 10_000), (counts[1][0], 15_000), (counts[1][1], 15_000)]
         {
-            assert!((count - expected as i32).abs() < 500, "{counts:?}");
+            assert!((count - expected).abs() < 500, "{counts:?}");
         }
     }
 
