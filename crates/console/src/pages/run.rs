@@ -1,0 +1,324 @@
+//! One run: what became of it, its jobs as a picture, the log of the one that matters, and what can
+//! be done now.
+
+use maud::{Markup, html};
+use qnt9_engine::state::{JobPlan, LegPhase, LegState, Plan, Run};
+use qnt9_model::fact::Outcome;
+use qnt9_model::plan::PlanAction;
+use qnt9_model::{AttemptId, EnvironmentName, Role};
+
+use super::steps::{self, Chosen, Summary};
+use crate::frame::{Section, page};
+use crate::status::Shape;
+use crate::view::View;
+use crate::waiting::{self, Waiting};
+use crate::{form, graph, markdown, paths, standing, text, timing};
+
+/// What of a run's page is not in the state.
+#[derive(Default)]
+pub struct RunExtras {
+    /// The job in view with its lines.
+    pub chosen: Option<Chosen>,
+    /// What steps wrote to their summaries.
+    pub summaries: Vec<Summary>,
+}
+
+/// The job whose log is in view: the wanted one, or the one that failed, runs or waits. With it the
+/// step to open, where one failed.
+#[must_use]
+pub fn chosen(run: &Run, job: &str, attempt: Option<u32>) -> Option<(AttemptId, Option<u32>)> {
+    let legs = || run.legs.values();
+    let with_phase = |wanted: fn(&LegState) -> bool| legs().find(|leg| wanted(leg));
+    let leg = legs().find(|leg| leg.leg.job.as_str() == job).or_else(|| {
+        with_phase(standing::failed)
+            .or_else(|| with_phase(|leg| leg.phase == LegPhase::Lost))
+            .or_else(|| with_phase(|leg| leg.phase == LegPhase::Running))
+            .or_else(|| legs().max_by_key(|leg| leg.attempts.last().map(|attempt| attempt.started)))
+    })?;
+    let last = leg.attempts.last().map_or(1, |attempt| attempt.number);
+    let number = attempt.filter(|number| (1..=last).contains(number)).unwrap_or(last);
+    let state = leg.attempts.iter().find(|attempt| attempt.number == number);
+    let failed = state.and_then(|attempt| {
+        let mut failed = attempt.steps.iter().filter(|(_, step)| step.conclusion == Outcome::Failure);
+        failed.next().map(|(index, _)| *index)
+    });
+    Some((AttemptId { run: run.id, job: leg.leg.job.clone(), attempt: number }, failed))
+}
+
+/// The page of a run.
+#[must_use]
+pub fn run(view: &View<'_>, run: &Run, extras: &RunExtras) -> Markup {
+    let standing = standing::of_run(view, run);
+    let waiting: Vec<Waiting<'_>> =
+        waiting::waiting(view).into_iter().filter(|waiting| waiting.run.id == run.id).collect();
+    let chosen = extras.chosen.as_ref().map(|chosen| &chosen.attempt.job);
+    let body = html! {
+        div #head data-live {
+            div.crumbs { a href=(paths::section(view.stream, "runs")) { "Runs" } " / " (run.name) }
+            div.head {
+                h1 { (run.title.show().lines().next().unwrap_or("(no title)")) }
+                (standing.shape.loud(standing.word))
+                @for environment in standing::environments(run) { span.env { (environment) } }
+            }
+            p { (sentence(view, run, &waiting)) }
+            p.meta {
+                span { "#" (run.number) " of " (run.name) " on " span.chip { (run.reference_name()) " " (run.commit.short()) } }
+                span { (super::runs::cause(&run.cause)) @if run.demo { ", a demo person," } ", " (view.clock.relative(run.created)) }
+                span.num { (crate::time::lasting(timing::split(view, run).wall_ms)) " in all" }
+            }
+        }
+        section.panel #graph data-live aria-labelledby="graph-title" {
+            h2 #graph-title { "Jobs" }
+            @if run.jobs.is_empty() {
+                p.empty { "The stored workflow cannot be read by this version of qnt9, so its jobs cannot be drawn." }
+            } @else { (graph::picture(view, run, chosen)) }
+        }
+        div.cols {
+            div {
+                @for waiting in &waiting { (waiting.panel(view)) }
+                @if let Some(chosen) = &extras.chosen { (steps::panel(view, run, chosen)) }
+                @if !extras.summaries.is_empty() { (summaries(&extras.summaries)) }
+            }
+            aside #aside data-live aria-label="About this run" { (aside(view, run)) }
+        }
+        section.panel #timing data-live aria-labelledby="timing-title" {
+            h2 #timing-title { "Where the time went" }
+            p.num { (timing::split(view, run).sentence()) }
+            (timing::table(view, run))
+        }
+    };
+    let title = format!("{} #{}: {}", run.name, run.number, standing.word);
+    page(view, Section::Runs, &title, &body)
+}
+
+/// What matters about the run, in words.
+fn sentence(view: &View<'_>, run: &Run, waiting: &[Waiting<'_>]) -> String {
+    let standing = standing::of_run(view, run);
+    let jobs = run.jobs.len();
+    let done = run.jobs.iter().filter(|job| run.job_result(&job.key).is_some()).count();
+    let skipped = run.jobs.iter().filter(|job| matches!(job.plan, JobPlan::Skipped { .. })).count();
+    let skipped_words = match skipped {
+        0 => String::new(),
+        count => format!(" {} skipped.", text::count(count, "job was", "jobs were")),
+    };
+    match run.finished {
+        Some((Outcome::Success, _)) if skipped == 0 => {
+            format!("All {} did what they should.", text::count(jobs, "job", "jobs"))
+                .replace("All 1 job did what they should", "Its one job did what it should")
+        }
+        Some((Outcome::Success, _)) => format!("It did what it should.{skipped_words}"),
+        Some((Outcome::Failure, _)) => format!("{}{skipped_words}", failure(run)),
+        Some(_) => match standing.reason {
+            Some(reason) => format!("{}.{skipped_words}", text::capital(&reason)),
+            None => format!("It ended without a result.{skipped_words}"),
+        },
+        None => match (waiting.first(), standing.reason) {
+            (Some(waiting), _) => {
+                format!("{} {}.", text::capital(waiting.environment.as_str()), waiting.sentence())
+            }
+            (None, Some(reason)) => format!("{}: {reason}.", text::capital(standing.word)),
+            (None, None) => format!("{done} of {} done.{skipped_words}", text::count(jobs, "job is", "jobs are")),
+        },
+    }
+}
+
+/// What failed first, and where.
+fn failure(run: &Run) -> String {
+    let ended = |leg: &&LegState| match leg.phase {
+        LegPhase::Done(Outcome::Failure, at) => Some(at),
+        _ => None,
+    };
+    let first = run.legs.values().filter(|leg| ended(leg).is_some()).min_by_key(ended);
+    let Some(leg) = first else {
+        let impossible = run.jobs.iter().find(|job| matches!(job.plan, JobPlan::Impossible { .. }));
+        return impossible.map_or_else(
+            || "It failed.".to_owned(),
+            |job| format!("The job {} could not be planned.", job.key),
+        );
+    };
+    let steps = leg.attempts.last().map(|attempt| &attempt.steps);
+    let step = steps.and_then(|steps| steps.values().find(|step| step.conclusion == Outcome::Failure));
+    match (step, &leg.reason) {
+        (Some(step), _) => {
+            format!("{} failed in its step “{}”.", text::capital(&leg.leg.name), text::cut(&step.name, 90))
+        }
+        (None, Some(reason)) => format!("{} failed: {reason}.", text::capital(&leg.leg.name)),
+        (None, None) => format!("{} failed.", text::capital(&leg.leg.name)),
+    }
+}
+
+fn aside(view: &View<'_>, run: &Run) -> Markup {
+    let plans = view.project.plans.iter().filter(|((id, _), _)| *id == run.id);
+    html! {
+        (what_now(view, run))
+        @for ((_, environment), recorded) in plans { (plan(environment, recorded)) }
+        @for leg in run.legs.values().filter(|leg| !leg.approvals.is_empty() || leg.opened.as_ref().is_some_and(|(_, _, proof)| proof.len() > 1)) {
+            section.panel {
+                h2 { "Approvals for " (leg.leg.environment.as_ref().map_or("", |name| name.as_str())) }
+                (waiting::decisions(view, leg))
+                @if let Some((_, _, proof)) = &leg.opened {
+                    details.more id={ "proof-" (leg.leg.job) } {
+                        summary { "The proof on which its gates opened" }
+                        pre { @for line in proof { (line) "\n" } }
+                    }
+                }
+            }
+        }
+        (evidence(view, run))
+        (artifacts(view, run))
+    }
+}
+
+fn what_now(view: &View<'_>, run: &Run) -> Markup {
+    let lost: Vec<&LegState> = run.legs.values().filter(|leg| leg.phase == LegPhase::Lost).collect();
+    let act = |name: &str| paths::run_act(view.stream, run.id, name);
+    html! {
+        section.panel {
+            h2 { "What now" }
+            @for leg in lost {
+                p {
+                    "The runner of " strong { (leg.leg.name) } " is gone and it is not known how far it came. Look at the environment, then decide."
+                }
+                @match form::barrier(view, "decide this", Role::Developer) {
+                    Some(barrier) => p.soft { (barrier) },
+                    None => (form::post(view.visitor, &act("resolve"), &html! {
+                        input type="hidden" name="job" value=(leg.leg.job);
+                        div.row {
+                            button.btn.go name="decision" value="rerun" { "Try it again" }
+                            button.btn.no name="decision" value="abandon" { "Give it up" }
+                        }
+                    })),
+                }
+            }
+            @if run.finished.is_some() {
+                p.soft { "Running it again makes a new run of the same commit and event." }
+                @match form::barrier(view, "run it again", Role::Developer) {
+                    Some(barrier) => p.soft { (barrier) },
+                    None => (form::post(view.visitor, &act("rerun"), &html! { button.btn { "Run again" } })),
+                }
+                (form::command(&format!("qnt9 rerun {}", run.id)))
+            } @else if let Some(reason) = &run.cancel {
+                p.soft { "It is being cancelled: " (reason) "." }
+            } @else {
+                p.soft { "Cancelling stops its jobs; what they have changed stays." }
+                @match form::barrier(view, "cancel it", Role::Developer) {
+                    Some(barrier) => p.soft { (barrier) },
+                    None => (form::post(view.visitor, &act("cancel"), &html! { button.btn.no { "Cancel run" } })),
+                }
+                (form::command(&format!("qnt9 cancel {}", run.id)))
+            }
+        }
+    }
+}
+
+fn plan(environment: &EnvironmentName, plan: &Plan) -> Markup {
+    let summary = &plan.summary;
+    html! {
+        section.panel {
+            h2 { "Plan for " (environment) }
+            p {
+                span.num { "+" (summary.add) " ~" (summary.change) " -" (summary.destroy) }
+                " " span.soft {
+                    @if summary.destroy > 0 { "destroys " (text::count(summary.destroy as usize, "resource", "resources")) }
+                    @else if summary.add + summary.change > 0 { "nothing is destroyed" }
+                    @else { "no changes" }
+                }
+            }
+            @if !summary.lines.is_empty() {
+                ul.plan {
+                    @for line in &summary.lines {
+                        @let (sign, word, shape) = action(line.action);
+                        li class=(shape.class()) {
+                            b title=(word) { (sign) span.hidden { " " (word) " " } } (line.address)
+                            @if !line.attributes.is_empty() { span.soft { " " (line.attributes.join(", ")) } }
+                        }
+                    }
+                }
+            }
+            p.faint.mono { "plan " (text::cut(&plan.hash, 17)) }
+        }
+    }
+}
+
+const fn action(action: PlanAction) -> (&'static str, &'static str, Shape) {
+    match action {
+        PlanAction::Create => ("+", "create", Shape::Ok),
+        PlanAction::Update => ("~", "change", Shape::Wait),
+        PlanAction::Delete => ("-", "destroy", Shape::Bad),
+        PlanAction::Replace => ("-/+", "replace", Shape::Bad),
+        PlanAction::Read => ("<=", "read", Shape::Idle),
+    }
+}
+
+fn evidence(view: &View<'_>, run: &Run) -> Markup {
+    let of_run = |call: &Option<qnt9_model::CallKey>| {
+        call.as_ref().is_some_and(|call| call.attempt.run == run.id)
+    };
+    let proved: Vec<_> = view.project.evidence.iter().filter(|e| of_run(&e.call)).collect();
+    let deployed: Vec<_> =
+        view.project.deployments.values().filter(|d| of_run(&d.call)).collect();
+    html! {
+        @if !proved.is_empty() {
+            section.panel {
+                h2 { "What it proved" }
+                ul.plain {
+                    @for evidence in proved {
+                        li {
+                            @let shape = if evidence.passed { Shape::Ok } else { Shape::Bad };
+                            (shape.fitting(&evidence.kind)) " "
+                            span.soft {
+                                (evidence.summary)
+                                @if evidence.time_scale > 1 { " (at time scale " (evidence.time_scale) ")" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if !deployed.is_empty() {
+            section.panel {
+                h2 { "What it deployed" }
+                ul.plain {
+                    @for deployment in deployed {
+                        @let (shape, words) = super::deployment::standing(deployment);
+                        li {
+                            a href=(paths::deployment(view.stream, deployment.id)) { (deployment.release.short()) " to " (deployment.place) }
+                            " " (shape.fitting(words))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn artifacts(view: &View<'_>, run: &Run) -> Markup {
+    let kept: Vec<_> = view.project.artifacts.iter().filter(|((id, _), _)| *id == run.id).collect();
+    html! {
+        @if !kept.is_empty() {
+            section.panel {
+                h2 { "Artifacts" }
+                ul.plain {
+                    @for ((_, name), artifact) in kept {
+                        li {
+                            a href=(paths::artifact(view.stream, run.id, name)) { (name) }
+                            " " span.soft { (text::bytes(artifact.bytes)) " · from " (artifact.attempt.job) " · kept until " (view.clock.moment(artifact.expires)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn summaries(summaries: &[Summary]) -> Markup {
+    html! {
+        section.panel #summaries data-live aria-labelledby="summaries-title" {
+            h2 #summaries-title { "Summaries" }
+            @for summary in summaries {
+                h3 { (summary.job) }
+                (markdown::render(&summary.markdown))
+            }
+        }
+    }
+}
