@@ -1,5 +1,6 @@
 //! Real shims, real processes: whole jobs from a workflow's text to the last record.
 
+mod actions;
 mod bench;
 mod crashes;
 mod jobs;
@@ -169,6 +170,15 @@ impl Journal {
                 _ => None,
             })
             .unwrap_or_default()
+    }
+
+    /// The milliseconds of a step that were the platform's own.
+    fn ours(&self, wanted: u32) -> u64 {
+        let of_step = self.0.iter().find_map(|record| match record {
+            Record::StepFinished { index, ours, .. } if *index == wanted => Some(ours),
+            _ => None,
+        });
+        of_step.into_iter().flatten().map(|interval| interval.end - interval.start).sum()
     }
 
     /// The log of a step, without the group that shows its script.

@@ -86,9 +86,14 @@ pub(super) async fn check_out(
     } else if git.dir.join(".git/shallow").exists() {
         fetch.push("--unshallow".into());
     }
-    fetch.extend(["--quiet".into(), "origin".into(), target.refspec()]);
+    fetch.extend(["--quiet".into(), "origin".into()]);
     if depth == 0 {
-        fetch.push("+refs/heads/*:refs/remotes/origin/*".into());
+        // The branch's own name takes what the branch is now, which may be later than the commit.
+        let all = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
+        fetch.push(target.source.clone());
+        fetch.extend(all.map(str::to_owned));
+    } else {
+        fetch.push(target.refspec());
     }
     git.run(&fetch).await?;
     let commit = git.ask(&["rev-parse", "--verify", &target.start()]).await?;
@@ -113,9 +118,9 @@ impl Target {
         }
     }
 
-    /// Where to find the commit once it was fetched.
+    /// Where to find the commit once it was fetched: by its id, or as the first of what was fetched.
     fn start(&self) -> String {
-        let place = self.destination.as_deref().unwrap_or("FETCH_HEAD");
+        let place = if is_commit(&self.source) { &self.source } else { "FETCH_HEAD" };
         format!("{place}^{{commit}}")
     }
 
@@ -336,10 +341,8 @@ mod tests {
         assert_eq!(tag.refspec(), "+refs/tags/v1:refs/tags/v1");
         assert_eq!(tag.branch, None);
         let commit = Target::of_name(&"a".repeat(40));
-        assert_eq!(
-            (commit.refspec(), commit.start()),
-            ("a".repeat(40), "FETCH_HEAD^{commit}".into())
-        );
+        let id = "a".repeat(40);
+        assert_eq!((commit.refspec(), commit.start()), (id.clone(), format!("{id}^{{commit}}")));
     }
 
     #[test]
