@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn requests_come_by_weight_and_bodies_evenly() {
         let mut picker = Picker::new(&scenario(TEXT), 1, 0);
-        let mut counts = [[0; 2]; 2];
+        let mut counts = [[0_i32; 2]; 2];
         for _ in 0..40_000 {
             let Pick { request, body } = picker.next();
             counts[request][body] += 1;
