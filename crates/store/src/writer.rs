@@ -169,55 +169,51 @@ impl fmt::Debug for LogHandle {
     }
 }
 
-/// The thread: takes what is queued, gathering neighbouring appends into one transaction. Requests
-/// take effect in the order they were queued.
+/// The thread: carries out requests in the order they were queued. A reply that nobody waits for
+/// any more is no failure, for the request was carried out.
 fn serve(mut log: impl Log, requests: &Receiver<Request>) {
-    let mut group: Vec<(Vec<NewEntry>, Reply<()>)> = Vec::new();
-    let mut entries = 0;
-    loop {
-        let request =
-            if group.is_empty() { requests.recv().ok() } else { requests.try_recv().ok() };
-        if let Some(Request::Append { batch, reply }) = request {
-            entries += batch.len();
-            group.push((batch, reply));
-            if entries < GROUP_ENTRIES_MAX {
-                continue;
-            }
-            append_group(&mut log, std::mem::take(&mut group));
-            entries = 0;
-            continue;
-        }
-        let waited = group.is_empty();
-        append_group(&mut log, std::mem::take(&mut group));
-        entries = 0;
+    let mut next = None;
+    while let Some(request) = next.take().or_else(|| requests.recv().ok()) {
         match request {
-            Some(Request::Stop) => return,
-            Some(request) => serve_one(&mut log, request),
-            // Nothing is queued now; but if the wait for the first request failed, nobody is left.
-            None if waited => return,
-            None => {}
+            Request::Append { batch, reply } => {
+                let group;
+                (group, next) = gather((batch, reply), requests);
+                append_group(&mut log, group);
+            }
+            Request::Erase { stream, digest, reply } => {
+                let _ = reply.send(log.erase(&stream, &digest));
+            }
+            Request::PutSnapshot { stream, sequence, state, reply } => {
+                let _ = reply.send(log.put_snapshot(&stream, sequence, &state));
+            }
+            Request::Reader { reply } => {
+                let _ = reply.send(log.reader());
+            }
+            Request::Stop => return,
         }
     }
 }
 
-/// A reply that nobody waits for any more is no failure: the request was carried out.
-fn serve_one(log: &mut impl Log, request: Request) {
-    match request {
-        Request::Erase { stream, digest, reply } => drop(reply.send(log.erase(&stream, &digest))),
-        Request::PutSnapshot { stream, sequence, state, reply } => {
-            drop(reply.send(log.put_snapshot(&stream, sequence, &state)));
-        }
-        Request::Reader { reply } => drop(reply.send(log.reader())),
-        Request::Append { .. } | Request::Stop => {
-            unreachable!("appends and the stop are taken by the loop")
+type Append = (Vec<NewEntry>, Reply<()>);
+
+/// The appends that are queued right now, and the request behind them if that is something else.
+fn gather(first: Append, requests: &Receiver<Request>) -> (Vec<Append>, Option<Request>) {
+    let mut entries = first.0.len();
+    let mut group = vec![first];
+    while entries < GROUP_ENTRIES_MAX {
+        match requests.try_recv() {
+            Ok(Request::Append { batch, reply }) => {
+                entries += batch.len();
+                group.push((batch, reply));
+            }
+            Ok(other) => return (group, Some(other)),
+            Err(_) => break,
         }
     }
+    (group, None)
 }
 
-fn append_group(log: &mut impl Log, group: Vec<(Vec<NewEntry>, Reply<()>)>) {
-    if group.is_empty() {
-        return;
-    }
+fn append_group(log: &mut impl Log, group: Vec<Append>) {
     let batches: Vec<&[NewEntry]> = group.iter().map(|(batch, _)| batch.as_slice()).collect();
     match log.append_group(&batches) {
         Ok(results) => {

@@ -98,6 +98,21 @@ fn what_gathers_during_one_transaction_goes_into_the_next() {
 }
 
 #[test]
+fn one_transaction_does_not_grow_without_bound() {
+    let (log, gate) = gated();
+    let writer = Writer::start(log).unwrap();
+    let handle = writer.handle();
+    let half = GROUP_ENTRIES_MAX / 2;
+    let entries = sample::entries("s", Head::EMPTY, half as u64 * 5);
+    let answers: Vec<_> = entries.chunks(half).map(|batch| handle.append(batch.to_vec())).collect();
+    (0..5).for_each(|_| gate.permit.send(()).unwrap());
+    answers.into_iter().for_each(|answer| answer.wait().unwrap());
+    let groups: Vec<usize> = gate.begun.try_iter().collect();
+    assert!(groups.iter().all(|batches| *batches <= 2), "{groups:?}");
+    assert_eq!(groups.iter().sum::<usize>(), 5);
+}
+
+#[test]
 fn a_full_disk_answers_everybody_and_the_handle_works_again_afterwards() {
     let (log, gate) = gated();
     let writer = Writer::start(log).unwrap();
