@@ -1,7 +1,9 @@
-//! How many requests one processor can send: `cargo run --release -p qnt9-load --example throughput`.
+//! How many requests one processor can send:
+//! `cargo run --release -p qnt9-load --example throughput -- [TARGET | serve ADDRESS]`.
 //!
-//! The generator runs on one thread, a service that only writes a fixed answer on another. It prints
-//! the rate, and the processor time that the generator's thread took for each request.
+//! The generator runs on one thread, a service that only writes a fixed answer on others. It prints
+//! the rate, and the processor time that the generator's thread took for each request. With a TARGET
+//! it loads that instead; with `serve` it is the service only, for something to be put between.
 #![expect(clippy::print_stdout, reason = "a program that reports")]
 
 use std::io::{Read, Write};
@@ -20,9 +22,17 @@ path = '/'
 ";
 
 fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [serve_only, address] = args.as_slice()
+        && serve_only == "serve"
+    {
+        accept(&TcpListener::bind(address).expect("the address is free"));
+        return;
+    }
+    let target = args.first().map(|target| target.parse::<Target>().expect("a target"));
     let scenario = Scenario::parse("built in", SCENARIO).expect("the scenario is valid");
     for users in [1, 10, 100] {
-        let target = Target::from(serve());
+        let target = target.clone().unwrap_or_else(|| Target::from(serve()));
         let plan = Plan { users, duration: Duration::from_secs(5), ..Plan::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
@@ -47,23 +57,25 @@ fn thread_time() -> Duration {
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
-/// A thread for each connection, so that the service is never what is measured.
 fn serve() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("a bound address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("file descriptors");
-            let _ = stream.set_nodelay(true);
-            std::thread::spawn(move || {
-                let mut request = [0; 4096];
-                while let Ok(1..) = stream.read(&mut request) {
-                    if stream.write_all(ANSWER).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
+    std::thread::spawn(move || accept(&listener));
     address
+}
+
+/// A thread for each connection, so that the service is never what is measured.
+fn accept(listener: &TcpListener) {
+    for stream in listener.incoming() {
+        let mut stream = stream.expect("file descriptors");
+        let _ = stream.set_nodelay(true);
+        std::thread::spawn(move || {
+            let mut request = [0; 4096];
+            while let Ok(1..) = stream.read(&mut request) {
+                if stream.write_all(ANSWER).is_err() {
+                    return;
+                }
+            }
+        });
+    }
 }

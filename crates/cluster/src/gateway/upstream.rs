@@ -184,11 +184,11 @@ pub(super) async fn send(
             }
         };
         let spare = may_repeat.then(|| bodyless_copy(&request));
-        let sent = timeout(ANSWER_TIMEOUT, connection.try_send_request(request)).await;
-        let Ok(sent) = sent else { return Err(Failure::TooSlow) };
-        let mut error = match sent {
-            Ok(response) => return Ok((response, lease)),
-            Err(error) => error,
+        let sending = connection.try_send_request(request);
+        let mut error = match in_time(sending, progress.as_ref()).await {
+            Some(Ok(response)) => return Ok((response, lease)),
+            Some(Err(error)) => error,
+            None => return Err(Failure::TooSlow),
         };
         fresh_only = true;
         let lost = format!("{}: {}", backend.address, error.error());
@@ -208,6 +208,18 @@ pub(super) async fn send(
         }
     }
     Err(failure)
+}
+
+/// Waits for the beginning of an answer; the time of a body that is still being sent does not count.
+async fn in_time<T>(answer: impl Future<Output = T>, body: Option<&Progress>) -> Option<T> {
+    tokio::pin!(answer);
+    loop {
+        match timeout(ANSWER_TIMEOUT, &mut answer).await {
+            Ok(answer) => return Some(answer),
+            Err(_) if body.is_some_and(|body| body.get() == Sending::Underway) => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 fn bodyless_copy(request: &Request<ClientBody>) -> Request<ClientBody> {

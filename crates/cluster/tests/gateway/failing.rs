@@ -11,7 +11,7 @@ use http::Request;
 use http_body_util::Full;
 use qnt9_cluster::gateway::Arm;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::backend::Backend;
 use super::house::{Answer, House, arm, ask, free_address, get};
@@ -151,4 +151,26 @@ async fn an_upgrade_is_refused_plainly() {
             {"error":"upgrade_not_supported","message":"the gateway does not carry WebSocket, CONNECT or other upgraded protocols yet"}
         "#]],
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_passed_on_as_broken_and_counted_as_bad() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf ").await.unwrap();
+    });
+    let mut house = House::new().await;
+    house.carry(vec![Arm { arm: "torn".to_owned(), weight: 1, backends: vec![address] }]).await;
+    let mut client = TcpStream::connect(house.address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    // The connection ends before the promised length: a client cannot mistake it for an answer.
+    let _ = client.read_to_string(&mut answer).await;
+    assert!(answer.contains("content-length: 10") && answer.ends_with("half "), "{answer}");
+    let records = house.stop().await;
+    assert_eq!((records[0].requests, records[0].bad), (1, 1));
 }
