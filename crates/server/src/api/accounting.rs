@@ -32,11 +32,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// The ledger of these runs of a project. What has not ended lasts until `now`.
-    pub fn of<'a>(
-        project: &Project,
-        runs: impl IntoIterator<Item = &'a Run>,
-        now: Millis,
-    ) -> Self {
+    pub fn of<'a>(project: &Project, runs: impl IntoIterator<Item = &'a Run>, now: Millis) -> Self {
         let (mut waiting, mut user) = (Vec::new(), Vec::new());
         for run in runs {
             waiting.extend(run.legs.values().filter_map(|leg| gate_wait(leg, now)));
@@ -134,8 +130,7 @@ fn union(mut spans: Vec<Span>) -> Vec<Span> {
 
 /// What of `spans` lies within `wall`.
 fn clip(spans: &[Span], wall: Span) -> Vec<Span> {
-    let within =
-        |s: &Span| span(s.started.max(wall.started), s.finished.min(wall.finished));
+    let within = |s: &Span| span(s.started.max(wall.started), s.finished.min(wall.finished));
     union(spans.iter().map(within).collect())
 }
 

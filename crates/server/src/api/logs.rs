@@ -207,7 +207,8 @@ impl Reader {
 
     async fn send(&mut self, lines: Vec<LogLine>) -> Result<(), Gone> {
         let mut piece = Vec::new();
-        for line in lines.into_iter().filter(|line| line.line >= self.next) {
+        let from = self.next;
+        for line in lines.into_iter().filter(|line| line.line >= from) {
             self.next = line.line + 1;
             match self.format {
                 Format::Text => piece.extend_from_slice(line.text.as_bytes()),

@@ -4,8 +4,8 @@
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use http::request::Parts;
 use http::header;
+use http::request::Parts;
 use qnt9_engine::State;
 use qnt9_engine::state::Project;
 use qnt9_model::door::Identity;

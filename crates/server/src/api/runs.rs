@@ -5,18 +5,16 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use qnt9_engine::state::{Project, Run};
 use qnt9_model::command::{Decision, WorkflowFile};
-use qnt9_model::{
-    Actor, Command, Entry, EnvironmentName, Fact, JobKey, RunId, Sha, StreamId,
-};
+use qnt9_model::{Actor, Command, Entry, EnvironmentName, Fact, JobKey, RunId, Sha, StreamId};
 use serde::Deserialize;
 
 use super::error::ApiError;
 use super::request::{Asked, Body, Caller, list as names};
 use super::shapes::{Decide, Dispatch, Resolve, ResolveDecision, RunDetail, RunShape, Started};
 use super::show;
+use crate::Core;
 use crate::machine::now;
 use crate::orders::pushes;
-use crate::Core;
 
 /// Runs listed when nobody says how many.
 const RUNS_LISTED: usize = 50;
@@ -177,7 +175,7 @@ pub(super) async fn approve(
     Body(decide): Body<Decide>,
 ) -> Result<Json<RunShape>, ApiError> {
     let (stream, run, environment) = waiting(&core, &caller, &project, &run, decide.environment)?;
-    let command = Command::Approve { run, environment, comment: decide.comment };
+    let command = Command::Approve { run, environment, comment: decide.comment, seen: None };
     core.ask(&stream, &caller.0.actor, command).await?;
     shape(&core, &stream, run)
 }

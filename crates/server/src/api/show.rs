@@ -131,9 +131,8 @@ fn leg(state: &State, project: &Project, run: &Run, leg: &LegState, now: Millis)
         approved: approval.approved,
         comment: approval.comment.as_ref().map(text),
     });
-    let mine = |call: &qnt9_model::CallKey| {
-        call.attempt.run == run.id && call.attempt.job == leg.leg.job
-    };
+    let mine =
+        |call: &qnt9_model::CallKey| call.attempt.run == run.id && call.attempt.job == leg.leg.job;
     let waits = project.waits.iter().filter(|(call, _)| mine(call)).map(|(_, wait)| WaitShape {
         from: wait.from,
         until: wait.until,

@@ -77,8 +77,7 @@ pub(super) async fn set_secret(
     Body(secret): Body<SecretValue>,
 ) -> Result<StatusCode, ApiError> {
     let stream = caller.look(&core, &project, |_, stream, _| Ok(stream.clone()))?;
-    let command =
-        Command::SetSecret { name, environment: asked.environment, value: secret.value };
+    let command = Command::SetSecret { name, environment: asked.environment, value: secret.value };
     core.ask(&stream, &caller.0.actor, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -196,8 +195,8 @@ pub(super) async fn changes(
     Path(project): Path<String>,
     Asked(asked): Asked<After>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let (stream, newest) =
-        caller.look(&core, &project, |_, stream, project| Ok((stream.clone(), project.sequence)))?;
+    let (stream, newest) = caller
+        .look(&core, &project, |_, stream, project| Ok((stream.clone(), project.sequence)))?;
     let changed = core.changed();
     let sent = asked.after.unwrap_or(newest);
     let watch = Watch { core, stream, sent, changed };

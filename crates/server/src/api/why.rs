@@ -3,9 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use qnt9_engine::gates::{Gate, duration};
-use qnt9_engine::state::{
-    Deployment, JobPlan, LegPhase, LegState, Platform, Project, Run,
-};
+use qnt9_engine::state::{Deployment, JobPlan, LegPhase, LegState, Platform, Project, Run};
 use qnt9_model::fact::{DeploymentOutcome, Outcome};
 use qnt9_model::why::Holds;
 use qnt9_model::{DeploymentId, EnvironmentName, Millis, Why};
@@ -108,10 +106,8 @@ impl Asked<'_> {
             JobPlan::Waiting => {
                 let in_file = run.workflow.as_ref().and_then(|workflow| workflow.job(&job.key));
                 let open = in_file.into_iter().flat_map(|job| &job.needs);
-                let open: Vec<&str> = open
-                    .filter(|key| run.job_result(key).is_none())
-                    .map(String::as_str)
-                    .collect();
+                let open: Vec<&str> =
+                    open.filter(|key| run.job_result(key).is_none()).map(String::as_str).collect();
                 let evidence = format!("waits for {}", super::request::list(&open));
                 Why::leaf(job.key.clone(), Holds::NotYet).because(evidence)
             }
@@ -177,9 +173,8 @@ impl Asked<'_> {
                 };
                 let people = able(&gate.why(self.now));
                 let commit = run.commit.short();
-                let approve = |person: String| {
-                    format!("qnt9 approve {environment} {commit} --as {person}")
-                };
+                let approve =
+                    |person: String| format!("qnt9 approve {environment} {commit} --as {person}");
                 people.into_iter().map(approve).collect()
             }
             LegPhase::Lost => ["rerun", "abandon"]

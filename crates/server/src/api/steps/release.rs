@@ -1,0 +1,74 @@
+//! Releases: built by a step, verified and kept here.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use qnt9_model::{Command, ReleaseDigest, Sha};
+use serde::Deserialize;
+
+use crate::Core;
+use crate::api::error::ApiError;
+use crate::api::request::{Asked, JobCaller};
+use crate::api::shapes::{Call, Digest};
+
+#[derive(Deserialize)]
+pub(crate) struct Built {
+    step: u32,
+    call: u32,
+}
+
+/// Takes a packed OCI layout: verifies it, keeps its blobs, and names the release by its manifest.
+pub(crate) async fn build(
+    State(core): State<Core>,
+    caller: JobCaller,
+    Asked(built): Asked<Built>,
+    packed: Bytes,
+) -> Result<Json<Digest>, ApiError> {
+    let kept = core.clone();
+    let bytes = packed.len() as u64;
+    let taken = tokio::task::spawn_blocking(move || keep(&kept, &packed));
+    let release =
+        taken.await.map_err(|error| ApiError::failed("keeping the release", &error))??;
+    let digest = ReleaseDigest::from(release.digest);
+    let command = Command::BuildRelease {
+        call: caller.key(Call { step: built.step, call: built.call }),
+        release: digest.clone(),
+        service: release.service,
+        configuration: release.configuration,
+        bytes,
+    };
+    core.ask(&caller.project, &caller.actor, command).await?;
+    Ok(Json(Digest { digest }))
+}
+
+struct Kept {
+    digest: String,
+    service: String,
+    configuration: Vec<(String, String)>,
+}
+
+fn keep(core: &Core, packed: &[u8]) -> Result<Kept, ApiError> {
+    let _ = (core, packed);
+    Err(ApiError::Failed("releases".to_owned()))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Which {
+    commit: Option<Sha>,
+}
+
+/// The newest release built from a commit; from the run's own when none is named.
+pub(crate) async fn find(
+    State(core): State<Core>,
+    caller: JobCaller,
+    Asked(asked): Asked<Which>,
+) -> Result<Json<Digest>, ApiError> {
+    caller.look(&core, |project| {
+        let own = || project.runs.get(&caller.attempt.run).map(|run| run.commit.clone());
+        let commit = asked.commit.or_else(own);
+        let commit = commit.ok_or_else(|| ApiError::unknown("run", caller.attempt.run, None))?;
+        let release = project.release_of(&commit);
+        let release = release.ok_or(qnt9_model::Refusal::NoRelease { commit })?;
+        Ok(Json(Digest { digest: release.digest.clone() }))
+    })
+}

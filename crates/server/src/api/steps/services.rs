@@ -1,0 +1,109 @@
+//! What a step needs of the services around it: where an environment is reached, whether it is
+//! healthy, and databases of its own.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use qnt9_cluster::health::{self, Health, Probe};
+use qnt9_engine::state::Project;
+use qnt9_model::EnvironmentName;
+use serde::Deserialize;
+
+use crate::Core;
+use crate::api::error::ApiError;
+use crate::api::request::{Asked, Body, JobCaller, list};
+use crate::api::shapes::{DatabaseAction, HealthShape, StepDatabase, Url};
+use crate::orders::replicas;
+
+/// How long one health check through an environment's address may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+pub(crate) struct Where {
+    environment: EnvironmentName,
+}
+
+/// Where an environment is reached.
+pub(crate) async fn url(
+    State(core): State<Core>,
+    caller: JobCaller,
+    Asked(asked): Asked<Where>,
+) -> Result<Json<Url>, ApiError> {
+    let address = caller.look(&core, |project| address(project, &asked.environment))?;
+    Ok(Json(Url { url: format!("http://{address}") }))
+}
+
+fn address(project: &Project, environment: &EnvironmentName) -> Result<String, ApiError> {
+    let mut places = project.places.iter().filter(|(place, _)| place.environment == *environment);
+    places.find_map(|(_, state)| state.address.clone()).ok_or_else(|| {
+        let known: Vec<&str> =
+            project.places.keys().map(|place| place.environment.as_str()).collect();
+        ApiError::unknown("address of environment", environment, Some(list(&known)))
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Check {
+    environment: EnvironmentName,
+    path: Option<String>,
+}
+
+/// One check through an environment's address.
+pub(crate) async fn health(
+    State(core): State<Core>,
+    caller: JobCaller,
+    Asked(asked): Asked<Check>,
+) -> Result<Json<HealthShape>, ApiError> {
+    let (address, path, line, serving) = caller.look(&core, |project| {
+        let address = address(project, &asked.environment)?;
+        let serving = project.serving_environment(&asked.environment);
+        let policy = project.policy.as_ref().map(|(_, policy)| policy);
+        let service = serving.and_then(|serving| policy?.service(&serving.place.service));
+        let (path, line) = match (asked.path, service) {
+            (Some(path), _) => (path, None),
+            (None, Some(service)) => (service.health.clone(), Some(service.health_line)),
+            (None, None) => ("/health".to_owned(), None),
+        };
+        Ok((address, path, line, serving.map(|serving| serving.id)))
+    })?;
+    let address: SocketAddr = address
+        .parse()
+        .map_err(|_| ApiError::Failed(format!("the address `{address}` cannot be read")))?;
+    let probe = Probe { address, path: path.clone(), expect_status: StatusCode::OK };
+    let report = match health::check(&probe, CHECK_TIMEOUT).await {
+        Health::Healthy => {
+            let report = format!("GET http://{address}{path}: 200");
+            return Ok(Json(HealthShape { healthy: true, report }));
+        }
+        Health::Unhealthy(unhealthy) => unhealthy.to_string(),
+    };
+    let log = serving.map(|id| replicas::last_words(&core, &caller.project, id));
+    let rule = line.map(|line| format!("\n  qnt9.toml:{line}  health = \"{path}\""));
+    let report = format!("{report}{}{}", log.unwrap_or_default(), rule.unwrap_or_default());
+    Ok(Json(HealthShape { healthy: false, report }))
+}
+
+/// A database on the platform's PostgreSQL.
+pub(crate) async fn database(
+    State(core): State<Core>,
+    _caller: JobCaller,
+    Body(asked): Body<StepDatabase>,
+) -> Result<Json<Url>, ApiError> {
+    let postgres = core.config().postgres.clone();
+    let postgres = postgres.ok_or_else(|| {
+        let reason = "this server was started without PostgreSQL; `qnt9 doctor` says what it needs";
+        ApiError::from(qnt9_model::Refusal::Unavailable { reason: reason.to_owned() })
+    })?;
+    let failed = |error| ApiError::failed("PostgreSQL", &error);
+    let url = match asked.action {
+        DatabaseAction::Create => postgres.ensure_database(&asked.name).await.map_err(failed)?,
+        DatabaseAction::Drop => {
+            postgres.drop_database(&asked.name).await.map_err(failed)?;
+            String::new()
+        }
+    };
+    Ok(Json(Url { url }))
+}
