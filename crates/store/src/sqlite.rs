@@ -1,23 +1,25 @@
 //! A log in one SQLite file, in write-ahead mode and synced before each transaction returns.
 
+mod failure;
 mod queries;
 mod schema;
+mod sealed;
 
+use self::failure::{explain, unsealed};
+use self::sealed::{frame, snapshot_aad, text_aad, unframe};
 use crate::digest::Digest;
-use crate::error::{Cause, Conflict, StoreError};
+use crate::error::{Conflict, StoreError};
 use crate::key::{MasterKey, SealKey, Unsealable};
 use crate::log::{
     Erasure, Head, Log, LogRead, NewEntry, SealedHead, Seals, Snapshot, StoredEntry, StoredText,
     Text,
 };
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, Transaction,
-    TransactionBehavior, params,
+    Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
 };
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a statement waits for another holder of the file.
@@ -413,31 +415,6 @@ fn sealed_head(connection: &Connection, stream: &str) -> rusqlite::Result<Option
         .optional()
 }
 
-/// Salt and plaintext as they are sealed: `length of salt (1 byte) | salt | plaintext`.
-fn frame(text: &Text) -> Vec<u8> {
-    let salt_length = u8::try_from(text.salt.len()).expect("an entry's salts were measured");
-    let mut content = Vec::with_capacity(1 + text.salt.len() + text.plaintext.len());
-    content.push(salt_length);
-    content.extend_from_slice(&text.salt);
-    content.extend_from_slice(&text.plaintext);
-    content
-}
-
-fn unframe(digest: Digest, content: &[u8]) -> Option<Text> {
-    let (&salt_length, rest) = content.split_first()?;
-    let (salt, plaintext) = rest.split_at_checked(usize::from(salt_length))?;
-    Some(Text { digest, salt: salt.to_vec(), plaintext: plaintext.to_vec() })
-}
-
-/// Binds a text to its entry. The parts in front have a fixed length, so none can run into another.
-fn text_aad(stream: &str, sequence: u64, digest: &Digest) -> Vec<u8> {
-    [&sequence.to_be_bytes()[..], digest.as_bytes(), stream.as_bytes()].concat()
-}
-
-fn snapshot_aad(stream: &str, sequence: u64) -> Vec<u8> {
-    [&sequence.to_be_bytes()[..], stream.as_bytes()].concat()
-}
-
 fn signed(sequence: u64) -> i64 {
     i64::try_from(sequence).expect("an entry's sequence number was checked to fit")
 }
@@ -451,41 +428,5 @@ fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
     row.get(column).map(Digest::from_bytes)
 }
 
-fn unsealed(path: &Path, error: Unsealable) -> StoreError {
-    match error {
-        Unsealable::NoRandomness(source) => StoreError::NoRandomness(source),
-        other => StoreError::Io { path: path.to_owned(), source: Arc::new(other) },
-    }
-}
-
-/// Tells SQLite's errors apart by what somebody can do about them.
-fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
-    let path = path.to_owned();
-    let Some(failure) = error.sqlite_error().copied() else {
-        let what = error.to_string();
-        return StoreError::Corrupt { path, what, source: Some(Arc::new(error)) };
-    };
-    let folder_exists = path.parent().is_none_or(|folder| folder == "" || folder.exists());
-    let source: Cause = Arc::new(error);
-    match (failure.code, failure.extended_code) {
-        (ErrorCode::DiskFull, _)
-        // The index of the write-ahead log could not grow.
-        | (_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full { path, source },
-        (ErrorCode::ReadOnly | ErrorCode::PermissionDenied, _) => {
-            StoreError::ReadOnly { path, source }
-        }
-        (ErrorCode::CannotOpen, _) if folder_exists => StoreError::ReadOnly { path, source },
-        (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => {
-            StoreError::Busy { path, source }
-        }
-        (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
-            | ErrorCode::ConstraintViolation, _) => {
-            let what = source.to_string();
-            StoreError::Corrupt { path, what, source: Some(source) }
-        }
-        _ => StoreError::Io { path, source },
-    }
-}
-
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
