@@ -170,5 +170,5 @@
   remember();
   begin(document);
   listen();
-  one(".step[data-failed]")?.scrollIntoView({ block: "nearest" });
+  one(".step[data-failed] > summary")?.scrollIntoView({ block: "nearest" });
 })();

@@ -193,10 +193,12 @@ fn infrastructure(view: &View<'_>, environment: &EnvironmentName) -> Markup {
         @match last {
             Some((run, plan)) => {
                 @let summary = &plan.summary;
+                @let ended = view.project.runs.get(&run).and_then(|run| run.finished);
+                @let shape = ended.map_or(Shape::Wait, |(outcome, _)| Shape::of(outcome));
                 a href=(paths::run(view.stream, run)) {
-                    (Shape::Ok.quiet(format!("+{} ~{} -{}", summary.add, summary.change, summary.destroy)))
+                    (shape.quiet(format!("+{} ~{} -{}", summary.add, summary.change, summary.destroy)))
                 }
-                small { "planned " (view.clock.relative(plan.at)) " by run " (run) }
+                small { "planned " (view.clock.relative(plan.at)) " by run " (run) @if ended.is_none() { ", which goes on" } }
             }
             None => (Shape::Idle.quiet("no plan yet")),
         }

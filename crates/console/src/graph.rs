@@ -163,10 +163,7 @@ fn below(view: &View<'_>, run: &Run, job: &Job, standing: &Standing) -> String {
     }
     match standing.shape {
         crate::status::Shape::Ok => {}
-        crate::status::Shape::Wait => {
-            let reason = standing.reason.clone().unwrap_or_default();
-            return format!("{}: {reason}", standing.word);
-        }
+        crate::status::Shape::Wait => return wait_words(view, run, &states, standing),
         _ => parts.push(standing.word.to_owned()),
     }
     parts.extend(plan_of(view, run, &states));
@@ -177,6 +174,19 @@ fn below(view: &View<'_>, run: &Run, job: &Job, standing: &Standing) -> String {
         parts.push(time::duration(until.since(from)));
     }
     parts.join(" · ")
+}
+
+/// What a waiting job wants, as short as it can be said.
+fn wait_words(view: &View<'_>, run: &Run, legs: &[&LegState], standing: &Standing) -> String {
+    let waiting = crate::waiting::waiting(view);
+    let of_job = |waiting: &&crate::waiting::Waiting<'_>| {
+        waiting.run.id == run.id && legs.iter().any(|leg| leg.leg.job == waiting.leg.leg.job)
+    };
+    match (waiting.iter().find(of_job), &standing.reason) {
+        (Some(waiting), _) if waiting.wants_people() => waiting.sentence(),
+        (_, Some(reason)) => format!("{}: {reason}", standing.word),
+        (_, None) => standing.word.to_owned(),
+    }
 }
 
 fn is_success(leg: &LegState) -> bool {

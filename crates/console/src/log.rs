@@ -47,7 +47,9 @@ impl Lines<'_> {
     /// The rows of these lines.
     #[must_use]
     pub fn rows(&self, lines: &[LogLine]) -> Markup {
-        html! { @for line in lines { (self.row(line)) } }
+        // The end of a group has nothing to say.
+        let shown = lines.iter().filter(|line| line.text != "##[endgroup]");
+        html! { @for line in shown { (self.row(line)) } }
     }
 
     fn row(&self, line: &LogLine) -> Markup {
@@ -79,11 +81,10 @@ impl Lines<'_> {
 
 /// The class of a line by the marks that the runner puts in front, and the text behind them.
 fn kind(text: &str) -> (&'static str, &str) {
-    const MARKS: [(&str, &str); 7] = [
+    const MARKS: [(&str, &str); 6] = [
         ("##[error]", "err"),
         ("##[warning]", "warn"),
         ("##[group]", "grp"),
-        ("##[endgroup]", "dim"),
         ("##[notice]", "grp"),
         ("##[debug]", "dim"),
         ("##[command]", "grp"),

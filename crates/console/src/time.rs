@@ -20,6 +20,12 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// Moments written in UTC, for want of a known zone.
+    #[must_use]
+    pub const fn utc(now: Millis) -> Self {
+        Self { now, zone: TimeZone::UTC }
+    }
+
     /// `4 min ago`, `in 6 min`, with the exact moment in its title.
     #[must_use]
     pub fn relative(&self, at: Millis) -> Markup {
@@ -106,7 +112,9 @@ pub fn duration(ms: i64) -> String {
         if small == 0 { format!("{big} {unit}") } else { format!("{big} {unit} {small} {sub}") }
     };
     match ms.max(0) {
-        ms if ms < 10 * SECOND => format!("{}.{} s", ms / SECOND, ms % SECOND / 100),
+        ms if ms < 10 * SECOND && ms % SECOND >= 100 => {
+            format!("{}.{} s", ms / SECOND, ms % SECOND / 100)
+        }
         ms if ms < MINUTE => format!("{} s", ms / SECOND),
         ms if ms < HOUR => two(ms / MINUTE, "min", ms % MINUTE / SECOND, "s"),
         ms if ms < DAY => two(ms / HOUR, "h", ms % HOUR / MINUTE, "min"),
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn durations_have_two_units_at_most() {
-        assert_eq!(duration(-5), "0.0 s");
+        assert_eq!(duration(-5), "0 s");
         assert_eq!(duration(340), "0.3 s");
         assert_eq!(duration(41_900), "41 s");
         assert_eq!(duration(398_000), "6 min 38 s");

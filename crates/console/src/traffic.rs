@@ -205,7 +205,7 @@ fn table(steps: &[Step], clock: &Clock) -> Markup {
         div.scroll {
             table {
                 thead { tr {
-                    th scope="col" { "Share" } th scope="col" { "From" } th.num scope="col" { "Lasted" }
+                    th.num scope="col" { "Share" } th.num scope="col" { "From" } th.num scope="col" { "Lasted" }
                     th.num scope="col" { "Failed, new release" } th.num scope="col" { "Failed, old release" }
                 } }
                 tbody {

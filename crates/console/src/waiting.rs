@@ -243,7 +243,11 @@ pub(crate) fn decisions(view: &View<'_>, leg: &LegState) -> Markup {
                 }
             }
             @if let Some((at, _, _)) = &leg.opened {
-                li.soft { "Opened " (view.clock.relative(*at)) " after " (time::duration(at.since(leg.queued))) "." }
+                @let waited = at.since(leg.queued);
+                li { (Shape::Ok.quiet("opened")) " " span.soft {
+                    (view.clock.relative(*at))
+                    @if waited >= 1000 { ", after " (time::duration(waited)) } @else { ", at once" }
+                } }
             }
         }
     }

@@ -137,8 +137,10 @@ fn facts(view: &View<'_>, deployment: &Deployment) -> Markup {
                     dt { "Built" } dd { (view.clock.relative(release.built)) " by " (release.by) }
                     dt { "Size" } dd { (text::bytes(release.bytes)) }
                 }
-                dt { "Replicas" } dd.num { (deployment.ready.len()) " of " (deployment.replicas) " healthy" }
-                @for (replica, address) in &deployment.ready { dt { "Replica " (replica) } dd.mono { (address) } }
+                dt { "Replicas" } dd.num {
+                    (deployment.ready.len()) " of " (deployment.replicas) " healthy"
+                    @for address in deployment.ready.values() { small.mono { (address) } }
+                }
                 dt { "Settings" } dd { @if deployment.settings.is_empty() { "none" } @else { (deployment.settings.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")) } }
                 @if let Some(run) = board::run_of(deployment) { dt { "Run" } dd { a href=(paths::run(view.stream, run)) { "run " (run) } } }
             }
@@ -165,7 +167,7 @@ fn way_back(view: &View<'_>, deployment: &Deployment) -> Markup {
             section.panel {
                 h2 { "If it goes wrong" }
                 p.soft { "Back to " (board::name(view.project, old)) " by hand, on the page of " a href=(paths::environment(view.stream, environment)) { (environment) } " or with" }
-                (form::command(&format!("qnt9 rollback {environment} --to {}", old.release.short())))
+                (form::command(&format!("qnt9 rollback {environment} --to {}", board::name(view.project, old))))
             }
         }
     }

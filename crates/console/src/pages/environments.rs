@@ -148,7 +148,12 @@ fn earlier<'a>(view: &View<'a>, name: &EnvironmentName) -> Vec<(&'a ReleaseDiges
 
 fn rollback(view: &View<'_>, name: &EnvironmentName) -> Markup {
     let earlier = earlier(view, name);
-    let Some((newest, _)) = earlier.first() else { return html! { p.soft { "No earlier release served here, so there is nothing to roll back to." } } };
+    let Some((_, newest)) = earlier.first() else {
+        return match view.project.serving_environment(name) {
+            Some(_) => html! { p.soft { "No earlier release served here, so there is nothing to roll back to." } },
+            None => Markup::default(),
+        };
+    };
     let fields = html! {
         label for={ "to-" (name) } { "Back to" }
         select id={ "to-" (name) } name="to" {
@@ -172,7 +177,7 @@ fn rollback(view: &View<'_>, name: &EnvironmentName) -> Markup {
                 None => (form::post(view.visitor, &paths::environment_act(view.stream, name, "rollback"), &fields)),
             }
         }
-        (form::command(&format!("qnt9 rollback {name} --to {}", newest.short())))
+        (form::command(&format!("qnt9 rollback {name} --to {}", board::name(view.project, newest))))
     }
 }
 

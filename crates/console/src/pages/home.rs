@@ -17,6 +17,8 @@ use crate::{board, paths, standing, text};
 const LATEST_RUNS: usize = 8;
 
 struct Need {
+    /// Whether this visitor can do it; otherwise it waits for others.
+    mine: bool,
     href: String,
     title: String,
     side: Markup,
@@ -27,11 +29,7 @@ struct Need {
 #[must_use]
 pub fn home(view: &View<'_>) -> Markup {
     let needs = needs(view);
-    let title = match needs.len() {
-        0 => "Nothing needs you".to_owned(),
-        1 => "One thing needs you".to_owned(),
-        many => format!("{} things need you", text::head_number(many)),
-    };
+    let title = title(&needs);
     let body = html! {
         div #needs data-live {
             div.head { h1 { (title) } }
@@ -61,6 +59,20 @@ pub fn home(view: &View<'_>) -> Markup {
         }
     };
     page(view, Section::Home, &format!("{title} · {}", view.stream), &body)
+}
+
+fn title(needs: &[Need]) -> String {
+    let mine = needs.iter().filter(|need| need.mine).count();
+    let others = match needs.len() - mine {
+        0 => String::new(),
+        1 => "; one thing waits for others".to_owned(),
+        many => format!("; {} things wait for others", text::head_number(many).to_lowercase()),
+    };
+    match mine {
+        0 => format!("Nothing needs you{others}"),
+        1 => format!("One thing needs you{others}"),
+        many => format!("{} things need you{others}", text::head_number(many)),
+    }
 }
 
 /// How the last environment stands: that is where it matters most.
@@ -103,12 +115,15 @@ fn needs(view: &View<'_>) -> Vec<Need> {
 fn approvals(view: &View<'_>) -> Vec<Need> {
     let waiting = waiting(view).into_iter().filter(|waiting| waiting.wants_people());
     let need = |waiting: crate::waiting::Waiting<'_>| {
-        let can = view.visitor.name().is_some_and(|name| waiting.who().iter().any(|who| who == name));
+        let is_approver = |name| waiting.who().iter().any(|who| who == name);
+        // Whoever has not said who they are may be one of them.
+        let can = view.visitor.name().is_none_or(is_approver);
         let href = paths::run(view.stream, waiting.run.id);
         Need {
+            mine: can,
             title: format!("Approve {} for {}", waiting.run.commit.short(), waiting.environment),
             side: html! {
-                a href=(href) class={ "btn" @if can || view.visitor.person.is_none() { " go" } } {
+                a href=(href) class={ "btn" @if can { " go" } } {
                     "Review" span.hidden { " " (waiting.run.commit.short()) " for " (waiting.environment) }
                 }
             },
@@ -124,6 +139,7 @@ fn lost(view: &View<'_>) -> Vec<Need> {
     let legs = live.flat_map(|run| run.legs.values().map(move |leg| (run, leg)));
     let lost = legs.filter(|(_, leg)| leg.phase == LegPhase::Lost);
     let need = |(run, leg): (&Run, &qnt9_engine::state::LegState)| Need {
+        mine: true,
         href: paths::run_job(view.stream, run.id, &leg.leg.job),
         title: format!("Decide what becomes of {} in run {}", leg.leg.name, run.id),
         side: Shape::Wait.loud("runner lost"),
@@ -154,6 +170,7 @@ fn failed_runs(view: &View<'_>) -> Vec<Need> {
             attempt.steps.values().find(|step| step.conclusion == Outcome::Failure)
         });
         Need {
+            mine: true,
             href: paths::run(view.stream, run.id),
             title: format!("{} failed on {} {}", run.name, run.reference_name(), run.commit.short()),
             side: Shape::Bad.loud(text::cut(&what, 40)),
@@ -177,6 +194,7 @@ fn problems(view: &View<'_>) -> Vec<Need> {
     let heads: Vec<_> = view.project.refs.values().collect();
     if let Some((commit, message)) = &view.project.policy_problem {
         needs.push(Need {
+            mine: true,
             href: paths::section(view.stream, "audit?kind=policy-refused"),
             title: "qnt9.toml cannot be read; the rules before it stay in force".to_owned(),
             side: html! { span.chip { (commit.short()) } },
@@ -187,6 +205,7 @@ fn problems(view: &View<'_>) -> Vec<Need> {
     let current = view.project.workflow_problems.iter().filter(|(commit, _, _)| heads.contains(&commit));
     for (commit, path, message) in current {
         needs.push(Need {
+            mine: true,
             href: paths::section(view.stream, "audit?kind=workflow-refused"),
             title: format!("{path} cannot be read, so it did not run"),
             side: html! { span.chip { (commit.short()) } },
@@ -202,6 +221,7 @@ fn rollouts(view: &View<'_>) -> Vec<Need> {
     let need = |deployment: &qnt9_engine::state::Deployment| {
         let (words, reason) = super::deployment::ending(deployment);
         Need {
+            mine: true,
             href: paths::deployment(view.stream, deployment.id),
             title: format!("{} did not reach {}", board::name(view.project, deployment), deployment.place),
             side: Shape::Bad.loud(words),
@@ -217,6 +237,7 @@ fn notifications(view: &View<'_>) -> Vec<Need> {
             && notification.failures >= qnt9_model::limits::NOTIFICATION_TRIES_MAX
     });
     let need = |notification: &qnt9_engine::state::Notification| Need {
+        mine: true,
         href: paths::section(view.stream, "notifications"),
         title: format!("A notification was not delivered: {}", text::cut(notification.title.show(), 80)),
         side: Shape::Bad.loud(text::count(notification.failures as usize, "try", "tries")),

@@ -19,7 +19,7 @@ use crate::{form, graph, markdown, paths, standing, text, timing};
 pub struct RunExtras {
     /// The job in view with its lines.
     pub chosen: Option<Chosen>,
-    /// What steps wrote to their summaries.
+    /// What steps of jobs that still run wrote to their summaries.
     pub summaries: Vec<Summary>,
 }
 
@@ -63,7 +63,7 @@ pub fn run(view: &View<'_>, run: &Run, extras: &RunExtras) -> Markup {
             p { (sentence(view, run, &waiting)) }
             p.meta {
                 span { "#" (run.number) " of " (run.name) " on " span.chip { (run.reference_name()) " " (run.commit.short()) } }
-                span { (super::runs::cause(&run.cause)) @if run.demo { ", a demo person," } ", " (view.clock.relative(run.created)) }
+                span { (super::runs::cause(&run.cause)) @if run.demo { " (demo)" } ", " (view.clock.relative(run.created)) }
                 span.num { (crate::time::lasting(timing::split(view, run).wall_ms)) " in all" }
             }
         }
@@ -77,7 +77,7 @@ pub fn run(view: &View<'_>, run: &Run, extras: &RunExtras) -> Markup {
             div {
                 @for waiting in &waiting { (waiting.panel(view)) }
                 @if let Some(chosen) = &extras.chosen { (steps::panel(view, run, chosen)) }
-                @if !extras.summaries.is_empty() { (summaries(&extras.summaries)) }
+                (summaries(run, &extras.summaries))
             }
             aside #aside data-live aria-label="About this run" { (aside(view, run)) }
         }
@@ -117,8 +117,19 @@ fn sentence(view: &View<'_>, run: &Run, waiting: &[Waiting<'_>]) -> String {
                 format!("{} {}.", text::capital(waiting.environment.as_str()), waiting.sentence())
             }
             (None, Some(reason)) => format!("{}: {reason}.", text::capital(standing.word)),
-            (None, None) => format!("{done} of {} done.{skipped_words}", text::count(jobs, "job is", "jobs are")),
+            (None, None) => format!("{}{done} of {} done.{skipped_words}", running(run), text::count(jobs, "job is", "jobs are")),
         },
+    }
+}
+
+/// What runs now.
+fn running(run: &Run) -> String {
+    let legs = run.legs.values().filter(|leg| leg.phase == LegPhase::Running);
+    let names: Vec<String> = legs.map(|leg| leg.leg.name.clone()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!("The job {one} is running. "),
+        many => format!("The jobs {} are running. ", text::list(many, "and")),
     }
 }
 
@@ -140,10 +151,10 @@ fn failure(run: &Run) -> String {
     let step = steps.and_then(|steps| steps.values().find(|step| step.conclusion == Outcome::Failure));
     match (step, &leg.reason) {
         (Some(step), _) => {
-            format!("{} failed in its step “{}”.", text::capital(&leg.leg.name), text::cut(&step.name, 90))
+            format!("The job {} failed in its step “{}”.", leg.leg.name, text::cut(&step.name, 90))
         }
-        (None, Some(reason)) => format!("{} failed: {reason}.", text::capital(&leg.leg.name)),
-        (None, None) => format!("{} failed.", text::capital(&leg.leg.name)),
+        (None, Some(reason)) => format!("The job {} failed: {reason}.", leg.leg.name),
+        (None, None) => format!("The job {} failed.", leg.leg.name),
     }
 }
 
@@ -152,20 +163,33 @@ fn aside(view: &View<'_>, run: &Run) -> Markup {
     html! {
         (what_now(view, run))
         @for ((_, environment), recorded) in plans { (plan(environment, recorded)) }
-        @for leg in run.legs.values().filter(|leg| !leg.approvals.is_empty() || leg.opened.as_ref().is_some_and(|(_, _, proof)| proof.len() > 1)) {
+        (gates(view, run))
+        (evidence(view, run))
+        (artifacts(view, run))
+    }
+}
+
+/// How the gates of its environments opened, and who approved.
+fn gates(view: &View<'_>, run: &Run) -> Markup {
+    let has_news = |leg: &&LegState| leg.opened.is_some() || !leg.approvals.is_empty();
+    let legs: Vec<&LegState> = run.legs.values().filter(has_news).collect();
+    html! {
+        @if !legs.is_empty() {
             section.panel {
-                h2 { "Approvals for " (leg.leg.environment.as_ref().map_or("", |name| name.as_str())) }
-                (waiting::decisions(view, leg))
-                @if let Some((_, _, proof)) = &leg.opened {
-                    details.more id={ "proof-" (leg.leg.job) } {
-                        summary { "The proof on which its gates opened" }
-                        pre { @for line in proof { (line) "\n" } }
+                h2 { "Gates" }
+                @for leg in legs {
+                    @let environment = leg.leg.environment.as_ref().map_or("", |name| name.as_str());
+                    p { strong { (environment) } " for " (leg.leg.name) }
+                    (waiting::decisions(view, leg))
+                    @if let Some((_, _, proof)) = &leg.opened {
+                        details.more id={ "proof-" (leg.leg.job) } {
+                            summary { "The proof on which they opened" }
+                            pre.scroll { @for line in proof { (line) "\n" } }
+                        }
                     }
                 }
             }
         }
-        (evidence(view, run))
-        (artifacts(view, run))
     }
 }
 
@@ -311,13 +335,21 @@ fn artifacts(view: &View<'_>, run: &Run) -> Markup {
     }
 }
 
-fn summaries(summaries: &[Summary]) -> Markup {
+fn summaries(run: &Run, live: &[Summary]) -> Markup {
+    let kept = run.legs.values().filter_map(|leg| {
+        let summary = leg.attempts.last()?.summary.as_ref()?;
+        Some((leg.leg.name.as_str(), summary.show()))
+    });
+    let live = live.iter().map(|summary| (summary.job.as_str(), summary.markdown.as_str()));
+    let all: Vec<(&str, &str)> = kept.chain(live).collect();
     html! {
-        section.panel #summaries data-live aria-labelledby="summaries-title" {
-            h2 #summaries-title { "Summaries" }
-            @for summary in summaries {
-                h3 { (summary.job) }
-                (markdown::render(&summary.markdown))
+        @if !all.is_empty() {
+            section.panel #summaries data-live aria-labelledby="summaries-title" {
+                h2 #summaries-title { "Summaries" }
+                @for (job, markdown) in all {
+                    p.faint { "by " (job) }
+                    (markdown::render(markdown))
+                }
             }
         }
     }
