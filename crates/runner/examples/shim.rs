@@ -11,10 +11,10 @@ fn main() -> ExitCode {
     let failure = match kind.to_str() {
         Some("shim") => qnt9_runner::shim::run(dir, std::env::vars_os(), std::io::stdin())
             .err()
-            .map(|error| error.to_string()),
-        Some("replica") => {
-            qnt9_runner::replica::run(dir, std::io::stdin()).err().map(|error| error.to_string())
-        }
+            .map(|error| qnt9_runner::with_causes(&error)),
+        Some("replica") => qnt9_runner::replica::run(dir, std::io::stdin())
+            .err()
+            .map(|error| qnt9_runner::with_causes(&error)),
         _ => return ExitCode::from(2),
     };
     match failure {

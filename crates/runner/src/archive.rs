@@ -17,10 +17,10 @@ use crate::paths::inside;
 
 #[derive(Debug, Error)]
 pub(crate) enum ArchiveError {
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     File { path: PathBuf, source: io::Error },
-    #[error("the archive is damaged: {0}")]
-    Damaged(io::Error),
+    #[error("the archive is damaged")]
+    Damaged(#[source] io::Error),
     #[error("the archive holds `{name}`, which would lie outside of the folder")]
     LeadsOut { name: String },
     #[error("the archive holds `{name}`, which is neither a file nor a folder")]

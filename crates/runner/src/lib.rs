@@ -6,6 +6,7 @@
 //! what it needs of both is handed in.
 
 mod archive;
+mod causes;
 mod clock;
 mod commands;
 mod detach;
@@ -30,5 +31,7 @@ pub mod spec;
 pub mod tools;
 mod which;
 
+pub use causes::with_causes;
 pub use detach::{Detached, leave_session, spawn_detached};
 pub use mask::Masker;
+pub use own_time::note_own_time;

@@ -25,6 +25,7 @@ pub struct Masker {
 }
 
 impl Masker {
+    /// Hides these texts.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut masker = Self::default();
@@ -63,6 +64,7 @@ impl Masker {
         }
     }
 
+    /// Whether masking would change the text.
     #[must_use]
     pub fn contains_secret(&self, text: &str) -> bool {
         self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(text))

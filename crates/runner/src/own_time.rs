@@ -4,7 +4,18 @@
 //! appends a line `START END`, milliseconds since the Unix epoch, to the file that `QNT9_OWN_TIME`
 //! names.
 
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
 use crate::journal::Interval;
+
+/// Adds an interval to the file that `QNT9_OWN_TIME` names.
+pub fn note_own_time(file: &Path, interval: Interval) -> io::Result<()> {
+    // One write, so that what others append at the same time does not mix with it.
+    let line = format!("{} {}\n", interval.start, interval.end);
+    File::options().append(true).create(true).open(file)?.write_all(line.as_bytes())
+}
 
 /// The union of the lines' intervals within `started..finished`, sorted and disjoint. A line that
 /// is no interval was cut off by a kill, and counts for nothing.
@@ -32,6 +43,17 @@ pub(crate) fn parse(text: &str, started: u64, finished: u64) -> Vec<Interval> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_noted_is_read() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let file = dir.path().join("own");
+        let noted = [Interval { start: 1, end: 5 }, Interval { start: 7, end: 9 }];
+        for interval in noted {
+            note_own_time(&file, interval).unwrap();
+        }
+        assert_eq!(parse(&std::fs::read_to_string(file).unwrap(), 0, 99), noted);
+    }
 
     #[test]
     fn overlaps_are_joined_and_the_rest_is_cut_to_the_step() {

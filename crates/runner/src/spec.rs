@@ -14,25 +14,35 @@ pub const SPEC_VERSION: u32 = 1;
 /// One attempt at one job. Holds no secret, so it may lie in the job's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
+    /// [`SPEC_VERSION`].
     pub version: u32,
+    /// The run's number.
     pub run: u64,
     /// The job's key with its matrix leg, safe as a file name.
     pub job: String,
+    /// Counted from 1.
     pub attempt: u32,
     /// Where the steps reach the platform, without a slash at the end.
     pub server_url: String,
+    /// What `actions/checkout` fetches.
     pub checkout: CheckoutSource,
     /// The contexts of expressions that do not change while the job runs: `github`, `needs`,
     /// `strategy`, `matrix`, `inputs`, `vars`. The shim adds `env`, `job`, `steps`, `runner`,
     /// `secrets`, and to `github` what only it knows (`workspace`, `event_path`, `token`).
     pub contexts: BTreeMap<String, serde_json::Value>,
+    /// `env:` of the workflow.
     pub workflow_env: Vec<(String, Template)>,
+    /// `env:` of the job.
     pub job_env: Vec<(String, Template)>,
     /// Those of the job, completed by those of the workflow.
     pub defaults: Defaults,
+    /// In order; a step's index here is its number everywhere.
     pub steps: Vec<Step>,
+    /// `outputs:` of the job.
     pub outputs: Vec<(String, Template)>,
+    /// How long things may take.
     pub patience: Patience,
+    /// Where things lie.
     pub folders: Folders,
 }
 
@@ -57,7 +67,9 @@ impl std::fmt::Debug for JobSecrets {
 /// What `actions/checkout` fetches when its inputs say nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckoutSource {
+    /// Over HTTP, without credentials: the job's token goes along.
     pub clone_url: String,
+    /// The commit's full id.
     pub sha: String,
     /// The full name, such as `refs/heads/main`.
     pub reference: String,

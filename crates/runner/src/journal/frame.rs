@@ -3,20 +3,35 @@ use thiserror::Error;
 use super::Record;
 use crate::limits::RECORD_BYTES_MAX;
 
+/// What stands before the payload of a frame.
 pub const FRAME_HEADER_BYTES: usize = 12;
 
+/// Why bytes are no frame, or a record does not become one.
 #[derive(Debug, Error)]
 pub enum FrameError {
+    /// Bits have changed since they were written.
     #[error("the journal is damaged at byte {offset}: {what}")]
-    Damaged { offset: u64, what: &'static str },
+    Damaged {
+        /// Where the frame begins.
+        offset: u64,
+        /// Which check failed.
+        what: &'static str,
+    },
+    /// Whole, but written by a version that knows more.
     #[error("the journal's record at byte {offset} is not one that this version knows")]
     Unknown {
+        /// Where the frame begins.
         offset: u64,
+        /// What was not understood.
         #[source]
         source: serde_json::Error,
     },
+    /// More than [`RECORD_BYTES_MAX`].
     #[error("a record of {bytes} bytes is beyond the limit of {RECORD_BYTES_MAX}")]
-    TooLong { bytes: usize },
+    TooLong {
+        /// Of the payload.
+        bytes: usize,
+    },
 }
 
 /// The bytes of one frame that will start at `offset`.

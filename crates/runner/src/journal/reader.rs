@@ -13,24 +13,37 @@ use crate::socket::{self, Request, Welcome};
 
 const READ_BYTES: usize = 64 * 1024;
 
+/// Why a journal cannot be read on.
 #[derive(Debug, Error)]
 pub enum JournalError {
+    /// The file cannot be read.
     #[error("cannot read the journal {path}")]
     Read {
+        /// The journal.
         path: PathBuf,
+        /// Why.
         #[source]
         source: io::Error,
     },
+    /// Its bytes are not what was written.
     #[error("{path}")]
     Frame {
+        /// The journal.
         path: PathBuf,
+        /// Which bytes.
         #[source]
         source: FrameError,
     },
+    /// Its writer is newer than this program.
     #[error(
         "the shim of {path} speaks protocol version {theirs}, this program only {PROTOCOL_VERSION}"
     )]
-    Version { path: PathBuf, theirs: u32 },
+    Version {
+        /// The journal.
+        path: PathBuf,
+        /// The version of its writer.
+        theirs: u32,
+    },
 }
 
 /// Bytes of a journal turned into records, wherever they come from.
@@ -84,7 +97,7 @@ impl Reader {
     }
 
     /// The next complete record, `None` when there is none yet.
-    pub fn next(&mut self) -> Result<Option<Record>, JournalError> {
+    pub fn next_record(&mut self) -> Result<Option<Record>, JournalError> {
         loop {
             match self.decoder.next() {
                 Ok(Some(record)) => return self.known(record).map(Some),
@@ -170,7 +183,7 @@ impl Follow {
                     }
                 }
                 Source::File(reader) => {
-                    let record = reader.next()?;
+                    let record = reader.next_record()?;
                     self.offset = reader.offset();
                     return Ok(record);
                 }

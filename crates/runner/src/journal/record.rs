@@ -6,58 +6,83 @@ use serde::{Deserialize, Serialize};
 /// not guess.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// One entry of a job's journal. Times are milliseconds since the Unix epoch.
+/// One entry of a job's journal. Times are milliseconds since the Unix epoch; steps are counted from
+/// 0 in the order of the job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
     /// The first record: who writes.
     Hello {
+        /// [`PROTOCOL_VERSION`] of the writer.
         protocol: u32,
+        /// The shim's process id.
         pid: u32,
+        /// When it began.
         at: u64,
     },
     /// On disk before the step's process starts, so a step without a `StepFinished` may have acted.
     StepStarted {
+        /// The step.
         index: u32,
+        /// Its name, secrets masked.
         name: String,
+        /// When it began.
         at: u64,
     },
-    /// Lines already masked. `step` is `None` for what the shim says about the job as a whole.
+    /// Lines already masked.
     Log {
+        /// The step, or `None` for what the shim says about the job as a whole.
         step: Option<u32>,
+        /// In the order in which they were printed.
         lines: Vec<LogLine>,
     },
+    /// What a step wrote to `GITHUB_STEP_SUMMARY`, secrets masked.
     Summary {
+        /// The step.
         step: u32,
+        /// All that it wrote.
         markdown: String,
     },
+    /// A remark for people that is more than a line of the log.
     Annotation {
+        /// The step, or `None` for the job as a whole.
         step: Option<u32>,
+        /// The remark.
         #[serde(flatten)]
         annotation: Annotation,
     },
-    /// Skipped steps have this record only.
+    /// The end of a step. Skipped steps have this record only.
     StepFinished {
+        /// The step.
         index: u32,
+        /// Its name, secrets masked.
         name: String,
         /// Before `continue-on-error`.
         outcome: StepConclusion,
         /// After `continue-on-error`.
         conclusion: StepConclusion,
+        /// Without those that hold a secret.
         outputs: BTreeMap<String, String>,
+        /// When it began.
         started: u64,
+        /// When it ended.
         finished: u64,
         /// The parts of `started..finished` that the platform itself used (terraform, the step
         /// commands of qnt9, built-in actions); the rest was the user's own work.
         ours: Vec<Interval>,
     },
+    /// Somebody asked to cancel the job.
     CancelRequested {
+        /// When.
         at: u64,
     },
     /// The last record.
     JobFinished {
+        /// How it went.
         result: JobResult,
+        /// Without those that hold a secret and those that are empty.
         outputs: BTreeMap<String, String>,
+        /// When.
         at: u64,
     },
 }
@@ -66,33 +91,47 @@ pub enum Record {
 /// a leading `##[group]`, `##[endgroup]`, `##[error]`, `##[warning]`, `##[notice]`, `##[debug]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
+    /// When it was read, in milliseconds since the Unix epoch.
     pub at: u64,
+    /// Without its line feed, at most [`crate::limits::LOG_LINE_BYTES_MAX`] bytes before masking.
     pub text: String,
 }
 
+/// How much a remark matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnnotationLevel {
+    /// `::error::`
     Error,
+    /// `::warning::`
     Warning,
+    /// `::notice::`
     Notice,
 }
 
 /// A remark of a step on a place in the sources, from `::error file=..,line=..::message`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Annotation {
+    /// How much it matters.
     pub level: AnnotationLevel,
+    /// What it says; may have several lines.
     pub message: String,
+    /// `title=`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// `file=`, a path in the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// `line=`, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// `endLine=`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_line: Option<u32>,
+    /// `col=`, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
+    /// `endColumn=`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_column: Option<u32>,
 }
@@ -118,9 +157,13 @@ impl Annotation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepConclusion {
+    /// It did what it should.
     Success,
+    /// It ended with an error, or took too long.
     Failure,
+    /// It was stopped because the job was.
     Cancelled,
+    /// Its condition did not hold.
     Skipped,
 }
 
@@ -141,8 +184,11 @@ impl StepConclusion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobResult {
+    /// No step concluded with a failure.
     Success,
+    /// A step did, or the job could not begin.
     Failure,
+    /// Somebody cancelled it, or it took too long.
     Cancelled,
 }
 
@@ -161,6 +207,8 @@ impl JobResult {
 /// A stretch of time, milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interval {
+    /// Included.
     pub start: u64,
+    /// Excluded.
     pub end: u64,
 }

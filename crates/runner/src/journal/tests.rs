@@ -44,7 +44,7 @@ fn write(records: &[Record]) -> (TempDir, PathBuf, Vec<u64>) {
 
 fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
     let mut reader = Reader::open(path, 0)?;
-    std::iter::from_fn(|| reader.next().transpose()).collect()
+    std::iter::from_fn(|| reader.next_record().transpose()).collect()
 }
 
 #[test]
@@ -111,13 +111,13 @@ fn reading_goes_on_where_it_stopped_when_the_rest_arrives() {
     for end in (30..=whole.len()).step_by(7).chain([whole.len()]) {
         let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         std::io::Write::write_all(&mut file, &whole[..end]).unwrap();
-        while let Some(record) = reader.next().unwrap() {
+        while let Some(record) = reader.next_record().unwrap() {
             seen.push(record);
         }
     }
     assert_eq!(seen, records);
     let mut later = Reader::open(&path, reader.offset()).unwrap();
-    assert_eq!(later.next().unwrap(), None);
+    assert_eq!(later.next_record().unwrap(), None);
 }
 
 proptest! {
@@ -127,7 +127,7 @@ proptest! {
         let (_dir, path, ends) = write(&records);
         let middle = records.len() / 2;
         let mut reader = Reader::open(&path, ends[middle]).unwrap();
-        let rest: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| reader.next_record().unwrap()).collect();
         prop_assert_eq!(rest, records[middle + 1..].to_vec());
     }
 }

@@ -26,30 +26,75 @@ enum Place {
     Elsewhere { url: String },
 }
 
+/// Why PostgreSQL could not be used.
 #[derive(Debug, Error)]
 pub enum PostgresError {
-    #[error("cannot use PostgreSQL's folder {dir}: {source}")]
-    Folder { dir: PathBuf, source: io::Error },
+    /// Its folder cannot be used.
+    #[error("cannot use PostgreSQL's folder {dir}")]
+    Folder {
+        /// The folder.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Neither a user namespace nor another user is to be had.
     #[error("PostgreSQL refuses to run as root, and there is no way to be somebody else: {why}")]
-    Root { why: String },
+    Root {
+        /// What was tried, and what to do.
+        why: String,
+    },
+    /// One of its programs failed.
     #[error("{program} failed: {said}")]
-    Program { program: &'static str, said: String },
+    Program {
+        /// Which.
+        program: &'static str,
+        /// What it said, and the end of the server's log.
+        said: String,
+    },
+    /// It has no port yet.
     #[error("PostgreSQL has not been started in {dir}")]
-    NotStarted { dir: PathBuf },
-    #[error("cannot connect to PostgreSQL at {place}: {source}")]
-    Connect { place: String, source: tokio_postgres::Error },
-    #[error("PostgreSQL refused: {command}: {source}")]
-    Refused { command: String, source: tokio_postgres::Error },
+    NotStarted {
+        /// Its folder.
+        dir: PathBuf,
+    },
+    /// It does not answer, or not to us.
+    #[error("cannot connect to PostgreSQL at {place}")]
+    Connect {
+        /// Host, port and database.
+        place: String,
+        /// Why.
+        source: tokio_postgres::Error,
+    },
+    /// It answers with an error.
+    #[error("PostgreSQL refused: {command}")]
+    Refused {
+        /// What was asked.
+        command: String,
+        /// Its answer.
+        source: tokio_postgres::Error,
+    },
+    /// A name that would be cut off or misread.
     #[error("`{name}` cannot be the name of a database: {why}")]
-    Name { name: String, why: &'static str },
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// An address that is none.
     #[error("DATABASE_URL is not understood: {why}")]
-    Url { why: String },
+    Url {
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// Whether a server was found running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Started {
+    /// It was not, and runs now.
     Now,
+    /// It was.
     Already,
 }
 

@@ -18,24 +18,43 @@ const POLL: Duration = Duration::from_millis(5);
 /// Beyond the grace of a stop: what killing and writing down may take.
 const STOP_EXTRA: Duration = Duration::from_secs(10);
 
+/// Why a replica could not be started, asked or stopped.
 #[derive(Debug, Error)]
 pub enum ReplicaError {
+    /// Its folder cannot be used.
     #[error("cannot use the replica's folder {dir}")]
     Folder {
+        /// The folder.
         dir: PathBuf,
+        /// Why.
         #[source]
         source: io::Error,
     },
+    /// Its program cannot be run.
     #[error("the replica of {dir} did not start: {said}")]
-    NotStarted { dir: PathBuf, said: String },
+    NotStarted {
+        /// The replica's folder.
+        dir: PathBuf,
+        /// Why.
+        said: String,
+    },
+    /// Its supervisor lives, and says nothing.
     #[error("the supervisor of the replica of {dir} does not answer")]
     Silent {
+        /// The replica's folder.
         dir: PathBuf,
+        /// What failed.
         #[source]
         source: io::Error,
     },
+    /// Not even SIGKILL ends it.
     #[error("the replica of {dir} (process {pid}) does not end")]
-    Stuck { dir: PathBuf, pid: u32 },
+    Stuck {
+        /// The replica's folder.
+        dir: PathBuf,
+        /// The process.
+        pid: u32,
+    },
 }
 
 /// Starts a replica by running `program replica DIR`, which must call [`super::run`], and returns

@@ -18,10 +18,12 @@ pub use supervisor::{SupervisorError, run};
 /// environment may hold secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaSpec {
+    /// For people.
     pub id: String,
     /// Program and arguments. A program without a slash is looked for on the `PATH` of `env`, one
     /// with a relative path in `folder`.
     pub command: Vec<String>,
+    /// The working directory.
     pub folder: PathBuf,
     /// The whole environment.
     pub env: Vec<(String, String)>,
@@ -30,6 +32,7 @@ pub struct ReplicaSpec {
 }
 
 impl ReplicaSpec {
+    /// All there is to say.
     #[must_use]
     pub fn new(
         id: String,
@@ -71,6 +74,7 @@ pub struct ReplicaStatus {
 pub struct Exit {
     /// `None` when a signal ended it.
     pub code: Option<i32>,
+    /// The number of that signal.
     pub signal: Option<i32>,
     /// Milliseconds since the Unix epoch.
     pub at_ms: u64,
@@ -83,16 +87,19 @@ impl ReplicaStatus {
         self.exit.is_none() && !self.orphaned
     }
 
+    /// The id of the spec.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
+    /// The service's process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
+    /// The address of the spec.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -30,14 +30,33 @@ use crate::which::which;
 /// Why a replica was not started or not kept.
 #[derive(Debug, Error)]
 pub enum SupervisorError {
+    /// The folder is locked.
     #[error("another process keeps the replica of {dir}")]
-    AlreadyRunning { dir: PathBuf },
+    AlreadyRunning {
+        /// The replica's folder.
+        dir: PathBuf,
+    },
+    /// Who started this process went away before it had said all.
     #[error("cannot read what to run from the standard input")]
     Spec(#[source] io::Error),
-    #[error("cannot start {program} in {folder}: {source}")]
-    Start { program: String, folder: PathBuf, source: io::Error },
-    #[error("cannot keep the replica of {dir}: {source}")]
-    Keep { dir: PathBuf, source: io::Error },
+    /// The program cannot be run.
+    #[error("cannot start {program} in {folder}")]
+    Start {
+        /// As the command names it.
+        program: String,
+        /// The working directory.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The machine refuses something a supervisor needs.
+    #[error("cannot keep the replica of {dir}")]
+    Keep {
+        /// The replica's folder.
+        dir: PathBuf,
+        /// What.
+        source: io::Error,
+    },
 }
 
 /// Runs the replica whose [`ReplicaSpec`] comes from `input` until it ends or is told to, as the main

@@ -26,40 +26,67 @@ const ANSWER_WAIT: Duration = Duration::from_secs(5);
 pub enum Attachment {
     /// There is no journal: nothing of the attempt has happened.
     Absent,
-    /// The shim answers; [`crate::journal::Follow`] gets its records.
-    Running { pid: u32 },
+    /// The shim answers; [`follow`] gets its records.
+    Running {
+        /// Its process id.
+        pid: u32,
+    },
     /// The journal has its last record.
-    Finished { result: JobResult },
+    Finished {
+        /// How the job went.
+        result: JobResult,
+    },
     /// The shim is gone and the job has no end. Call [`kill_leftovers`] before anything is tried
     /// again: the step in flight may still run.
-    Died { completed: Vec<CompletedStep>, in_flight: Option<u32> },
+    Died {
+        /// In order, skipped ones included.
+        completed: Vec<CompletedStep>,
+        /// The step that had begun.
+        in_flight: Option<u32>,
+    },
 }
 
 /// A step that ended before its shim died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompletedStep {
+    /// Its place in the job, from 0.
     pub index: u32,
+    /// After `continue-on-error`.
     pub conclusion: StepConclusion,
 }
 
+/// Why a shim could not be started or asked.
 #[derive(Debug, Error)]
 pub enum AttachError {
+    /// Its journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Its folder cannot be used.
     #[error("cannot use the job's folder {dir}")]
     Folder {
+        /// The folder.
         dir: PathBuf,
+        /// Why.
         #[source]
         source: io::Error,
     },
+    /// It lives, and says nothing.
     #[error("the shim of {dir} does not answer")]
     Silent {
+        /// The job's folder.
         dir: PathBuf,
+        /// How long it was waited for, or what failed.
         #[source]
         source: io::Error,
     },
+    /// It gave up at once.
     #[error("the shim of {dir} ended before it began: {said}")]
-    NotStarted { dir: PathBuf, said: String },
+    NotStarted {
+        /// The job's folder.
+        dir: PathBuf,
+        /// Its last words.
+        said: String,
+    },
 }
 
 /// Starts the shim of a new attempt by running `program shim DIR`, and returns once it answers.
@@ -170,7 +197,7 @@ fn read_end(dir: &ShimDir) -> Result<Attachment, AttachError> {
     }
     let mut reader = Reader::open(&dir.journal(), 0)?;
     let (mut completed, mut in_flight) = (Vec::new(), None);
-    while let Some(record) = reader.next()? {
+    while let Some(record) = reader.next_record()? {
         match record {
             Record::StepStarted { index, .. } => in_flight = Some(index),
             Record::StepFinished { index, conclusion, .. } => {

@@ -45,29 +45,51 @@ use crate::spec::{JobSecrets, JobSpec, SPEC_VERSION};
 /// Why a shim did not carry out its job to the end.
 #[derive(Debug, Error)]
 pub enum ShimError {
+    /// The folder is locked.
     #[error("another shim is at work in {dir}")]
-    AlreadyRunning { dir: PathBuf },
+    AlreadyRunning {
+        /// The job's folder.
+        dir: PathBuf,
+    },
+    /// There is a journal.
     #[error("the attempt of {dir} has run already; an attempt runs once")]
-    AlreadyRan { dir: PathBuf },
+    AlreadyRan {
+        /// The job's folder.
+        dir: PathBuf,
+    },
+    /// There is no description, or none that can be read.
     #[error("cannot read the job's description in {path}")]
     Spec {
+        /// The description.
         path: PathBuf,
+        /// Why.
         #[source]
         source: io::Error,
     },
+    /// The description is of another version.
     #[error("the job's description has version {found}, this program reads {SPEC_VERSION}")]
-    Version { found: u32 },
+    Version {
+        /// The description's version, 0 when it has none.
+        found: u32,
+    },
+    /// The server went away before it had said all.
     #[error("cannot read the job's secrets from the standard input")]
     Secrets(#[source] io::Error),
+    /// The machine refuses something a shim needs.
     #[error("cannot set up the shim in {dir}")]
     SetUp {
+        /// The job's folder.
         dir: PathBuf,
+        /// What.
         #[source]
         source: io::Error,
     },
+    /// What happens could not be written down any more, so nothing more was done.
     #[error("cannot write the journal in {dir}; the job was given up")]
     Journal {
+        /// The job's folder.
         dir: PathBuf,
+        /// Why, such as a full disk.
         #[source]
         source: io::Error,
     },

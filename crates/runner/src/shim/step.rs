@@ -46,27 +46,21 @@ impl Job<'_> {
             .unwrap_or_else(|_| step.name.as_ref().map_or("Run", |name| &name.source).to_owned());
         let name = self.log.mask(&name);
         let started = now_ms();
-        if let Decision::Skip = decision {
-            let skipped = StepConclusion::Skipped;
-            return self.record_finish(
-                index,
-                step,
-                name,
-                [skipped; 2],
-                Env::new(),
-                started,
-                vec![],
-            );
-        }
+        let mistake = match decision {
+            Decision::Run => None,
+            Decision::Fail(why) => Some(why),
+            Decision::Skip => {
+                let skipped = [StepConclusion::Skipped; 2];
+                return self.record_finish(index, step, name, skipped, Env::new(), started, vec![]);
+            }
+        };
         self.log.record(&Record::StepStarted { index, name: name.clone(), at: started })?;
         self.log.sync()?;
         self.log.set_step(Some(index));
         let mut heard = Heard::new(index);
-        let ran = match decision {
-            Decision::Fail(why) => Ran { end: StepEnd::Failed(why), outputs: vec![], ours: vec![] },
-            Decision::Run | Decision::Skip => {
-                self.carry_out(index, step, &name, &env, started, &mut heard).await?
-            }
+        let ran = match mistake {
+            Some(why) => Ran { end: StepEnd::Failed(why), outputs: vec![], ours: vec![] },
+            None => self.carry_out(index, step, &env, started, &mut heard).await?,
         };
         let outcome = self.outcome(&ran.end, &mut heard)?;
         let conclusion = self.conclusion(step, outcome, &mut heard)?;
@@ -140,7 +134,6 @@ impl Job<'_> {
         &mut self,
         index: u32,
         step: &Step,
-        name: &str,
         env: &Env,
         started: u64,
         heard: &mut Heard,
@@ -184,7 +177,6 @@ impl Job<'_> {
             StepAction::Run { .. } => own_time::parse(&written.own_time, started, finished),
             StepAction::Uses { .. } => vec![Interval { start: started, end: finished }],
         };
-        tracing::debug!(step = name, ?end, "a step ended");
         Ok(Ran { end, outputs, ours })
     }
 

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256, Sha512};
 use tokio::io::AsyncWriteExt as _;
 
+use crate::causes::with_causes;
 use crate::http;
 
 /// No pinned archive is larger.
@@ -31,11 +32,8 @@ pub(super) enum Digest {
 /// succeeds. The error is a sentence.
 pub(super) async fn fetch(pinned: &Pinned, file: &Path) -> Result<(), String> {
     let url = pinned.url;
-    let failed = |error: reqwest::Error| {
-        use std::error::Error as _;
-        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        format!("{url} cannot be fetched: {cause}.")
-    };
+    let failed =
+        |error: reqwest::Error| format!("{url} cannot be fetched: {}.", with_causes(&error));
     let client = http::download_client().map_err(failed)?;
     let mut response = client.get(url).send().await.map_err(failed)?;
     response.error_for_status_ref().map_err(|error| format!("{error}."))?;

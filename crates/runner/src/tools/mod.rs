@@ -26,15 +26,31 @@ const VERSION_WAIT: Duration = Duration::from_secs(20);
 /// Whether a missing tool may be fetched over the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetch {
+    /// From the address that is pinned, if the checksum is right.
     Allowed,
+    /// The network is not touched.
     Never,
 }
 
 /// What came of the search for a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    Found { path: PathBuf, version: String, origin: Origin },
-    Missing { why: String, how_to_get_it: String },
+    /// It is there and runs.
+    Found {
+        /// The program.
+        path: PathBuf,
+        /// As the program tells it.
+        version: String,
+        /// Where it came from.
+        origin: Origin,
+    },
+    /// It is not.
+    Missing {
+        /// What was tried, in sentences.
+        why: String,
+        /// What to do, in a sentence.
+        how_to_get_it: String,
+    },
 }
 
 /// Where a tool came from.

@@ -7,22 +7,27 @@ use serde::Deserialize;
 use super::fetch::{Digest, Pinned, fetch};
 use super::{Fetch, Origin, ask};
 use crate::archive::unpack;
+use crate::causes::with_causes;
 use crate::paths::inside;
 use crate::which::which;
 
 const HOW_TO_GET_IT: &str = "Install PostgreSQL 13 or newer with the system's packages, such as \
     `apt install postgresql`, or set DATABASE_URL to one that runs.";
-/// Where distributions keep the programs of the server, which are often not on `PATH`.
-const FOLDERS: [&str; 3] = ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt"];
+/// Where Debian and its kin keep the programs of the server, by version and not on `PATH`.
+const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
 
 /// What came of the search for PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostgresFinding {
     /// `DATABASE_URL` names one that runs, or should.
     Url(String),
+    /// Its programs are there and run.
     Binaries(PostgresBinaries),
+    /// There is none.
     Missing {
+        /// What was tried, in sentences.
         why: String,
+        /// What to do, in a sentence.
         how_to_get_it: String,
     },
 }
@@ -30,10 +35,13 @@ pub enum PostgresFinding {
 /// The programs of a PostgreSQL server: `initdb`, `pg_ctl`, `postgres`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresBinaries {
+    /// The folder of the programs.
     pub bin: PathBuf,
     /// Libraries that they bring along.
     pub lib: Option<PathBuf>,
+    /// As `postgres --version` tells it.
     pub version: String,
+    /// Where they came from.
     pub origin: Origin,
 }
 
@@ -55,7 +63,7 @@ fn release() -> Option<Pinned> {
 }
 
 /// Looks for PostgreSQL: the value of `DATABASE_URL`, then installed programs on `path` or where
-/// distributions put them, then `tools`, a folder of ours, where they are fetched to when that is
+/// Debian puts them, then `tools`, a folder of ours, where they are fetched to when that is
 /// allowed.
 pub async fn find_postgres(
     database_url: Option<&str>,
@@ -104,12 +112,11 @@ pub(crate) async fn fetched_postgres(
 fn installed(path: &str) -> Vec<PathBuf> {
     let real = |program: PathBuf| Some(program.canonicalize().ok()?.parent()?.to_path_buf());
     let on_path = which("initdb", path, Path::new("/")).and_then(real);
-    let entries = FOLDERS.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let entries = fs::read_dir(DEBIAN_FOLDER).into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = entries
-        .map(|entry| entry.path())
-        .filter_map(|folder| {
-            let name = folder.file_name()?.to_string_lossy().into_owned();
-            Some((name.trim_start_matches("postgresql@").parse().ok()?, folder.join("bin")))
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
         })
         .collect();
     versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
@@ -150,7 +157,7 @@ async fn fetch_into(release: &Pinned, tools: &Path, kept: &Path) -> Result<(), S
     };
     let unpacked =
         unpacking.await.map_err(|error| format!("PostgreSQL was not unpacked: {error}."))?;
-    unpacked.map_err(|error| format!("The archive of PostgreSQL: {error}."))?;
+    unpacked.map_err(|error| format!("The archive of PostgreSQL: {}.", with_causes(&error)))?;
     link_libraries(&partial.join("package"))?;
     fs::rename(&partial, kept).and_then(|()| fs::remove_file(&archive)).map_err(at)
 }

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::inputs::{Inputs, Known, full, meaningless, missing};
 use super::{ActionWork, Outputs, Undone};
 use crate::archive::{pack, unpack};
+use crate::causes::with_causes;
 use crate::globs::{self, Found, Hidden};
 use crate::http;
 use crate::limits::ARTIFACT_TRANSFER;
@@ -80,7 +81,7 @@ pub(super) async fn upload(
         false => Hidden::Exclude,
     };
     let found = globs::find(&work.job.spec.folders.workspace, inputs.text("path"), hidden)
-        .map_err(|error| Undone::Failed(chain(&error)))?;
+        .map_err(|error| Undone::Failed(with_causes(&error)))?;
     if found.files.is_empty() {
         return nothing_found(work, inputs);
     }
@@ -93,7 +94,7 @@ pub(super) async fn upload(
             tokio::task::spawn_blocking(packing)
                 .await
                 .map_err(|error| format!("The archive was not finished: {error}."))?
-                .map_err(|error| format!("Cannot pack the artifact: {error}."))
+                .map_err(|error| format!("Cannot pack the artifact: {}.", with_causes(&error)))
         }
     };
     let packed = work.or_stop(packing).await?;
@@ -192,7 +193,9 @@ async fn fetch(
             tokio::task::spawn_blocking(unpacking)
                 .await
                 .map_err(|error| format!("The artifact was not unpacked: {error}."))?
-                .map_err(|error| format!("Cannot unpack the artifact `{name}`: {error}."))
+                .map_err(|error| {
+                    format!("Cannot unpack the artifact `{name}`: {}.", with_causes(&error))
+                })
         }
     };
     let count = work.or_stop(unpacking).await?;
@@ -238,7 +241,7 @@ where
         let why = match request().await?.send().await {
             Ok(response) if !response.status().is_server_error() => return Ok(response),
             Ok(response) => format!("the server answers {}", response.status()),
-            Err(error) => chain(&error),
+            Err(error) => with_causes(&error),
         };
         if Instant::now() + pause > deadline {
             return Err(format!("The platform cannot be reached: {why}."));
@@ -250,7 +253,7 @@ where
 
 async fn answer<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, String> {
     let (status, address) = (response.status(), response.url().clone());
-    let body = response.text().await.map_err(|error| chain(&error))?;
+    let body = response.text().await.map_err(|error| with_causes(&error))?;
     if !status.is_success() {
         return Err(format!("{address} answers {status}: {}", body.trim()));
     }
@@ -268,7 +271,7 @@ async fn save(response: Response, path: &Path) -> Result<(), String> {
     let mut file = tokio::fs::File::create(path).await.map_err(at)?;
     let mut body = response.bytes_stream();
     while let Some(chunk) = body.next().await {
-        file.write_all(&chunk.map_err(|error| chain(&error))?).await.map_err(at)?;
+        file.write_all(&chunk.map_err(|error| with_causes(&error))?).await.map_err(at)?;
     }
     file.flush().await.map_err(at)
 }
@@ -332,18 +335,6 @@ fn root_of(found: &Found) -> PathBuf {
         Some(parent) if found.files.contains(&common) => parent.to_path_buf(),
         _ => common,
     }
-}
-
-/// An error with its causes, for people.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
