@@ -1,204 +1,189 @@
-//! Receiving a push: announced first, then written by git, then settled.
+//! Taking in a push: ask whether it may be, let git write it, settle it.
+
+use std::io;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt as _;
 use qnt9_model::fact::RefUpdate;
-use qnt9_model::{Ask, Command, PushId, StreamId};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use qnt9_model::{Actor, Ask, Command, Fact, PushId, StreamId};
 use tokio::sync::mpsc;
 
-use super::pkt::{self, Head};
-use super::{CHUNK_BYTES, Conversation, GitHost, Service, admit, answered, plain, streamed};
+use super::body::GitBody;
+use super::exchange::{self, answer};
+use super::head::{self, Head};
+use super::packet::{Band, FLUSH, line, on_band};
+use super::{Conversation, GitHost, Service};
+use crate::access::Failure;
 
-/// Bytes in which the refs of a push must be named.
-const COMMANDS_BYTES_MAX: usize = 1024 * 1024;
+/// A push that somebody wants to make.
+pub(super) struct Incoming {
+    pub(super) project: StreamId,
+    pub(super) by: Actor,
+    /// The client's `Git-Protocol` header.
+    pub(super) protocol: Option<String>,
+}
 
+/// Asks for the push and has git carry it out; the answer is streamed while git works.
 pub(super) async fn receive(
-    State(host): State<GitHost>,
-    Path(repository): Path<String>,
-    headers: HeaderMap,
-    mut body: Body,
-) -> Response {
-    let (project, who) = match admit(&host, &repository, &headers, Service::ReceivePack) {
-        Ok((project, Some(who))) => (project, who),
-        Ok((_, None)) => return plain(StatusCode::UNAUTHORIZED, "a push needs a token"),
-        Err(refusal) => return refusal,
-    };
-    if headers.contains_key(http::header::CONTENT_ENCODING) {
-        return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a push is not taken compressed");
-    }
-    let (head, commands) = match commands(&mut body).await {
-        Ok(found) => found,
-        Err(reason) => return plain(StatusCode::BAD_REQUEST, &reason),
-    };
-    if commands.updates.is_empty() {
-        return answered(Service::ReceivePack, "result", Body::empty());
-    }
-    let command = Command::OfferPush { updates: commands.updates };
-    let ask = Ask { stream: project.clone(), by: who.actor, command };
-    let push = match host.door.ask(ask).await {
-        Ok(entries) => entries.first().map(|entry| PushId(entry.sequence)),
-        Err(refusal) => return plain(StatusCode::FORBIDDEN, &refusal.to_string()),
-    };
-    let Some(push) = push else {
-        return plain(StatusCode::INTERNAL_SERVER_ERROR, "the push was not announced");
-    };
-    host.repositories.begin(&project, push);
-    let (sender, receiver) = mpsc::channel(8);
-    let bands = commands.has_bands;
-    // In a task of its own, so that the push is settled also when the client goes away.
-    tokio::spawn(async move { Receiving { host, project, push, bands, sender }.run(head, body).await });
-    answered(Service::ReceivePack, "result", streamed(receiver))
-}
-
-struct Commands {
-    updates: Vec<RefUpdate>,
-    /// Whether the client takes remarks on band 2.
-    has_bands: bool,
-}
-
-/// Reads the body up to the end of the commands. Returns what was read of it, and the commands.
-async fn commands(body: &mut Body) -> Result<(Vec<u8>, Commands), String> {
-    let mut read = Vec::new();
-    loop {
-        match pkt::head(&read) {
-            Head::Packets(packets) => {
-                let commands = parse(&packets)?;
-                return Ok((read, commands));
-            }
-            Head::Wrong => return Err("this is not a push: it has no packet lines".to_owned()),
-            Head::Incomplete if read.len() > COMMANDS_BYTES_MAX => {
-                return Err(format!("a push may name its refs in {COMMANDS_BYTES_MAX} bytes"));
-            }
-            Head::Incomplete => match body.frame().await {
-                Some(Ok(frame)) => {
-                    if let Some(data) = frame.data_ref() {
-                        read.extend_from_slice(data);
-                    }
-                }
-                Some(Err(error)) => return Err(format!("the push was cut off: {error}")),
-                None => return Err("the push ended before it named its refs".to_owned()),
-            },
-        }
-    }
-}
-
-/// `OLD NEW REF`, behind the first one a NUL and the client's capabilities.
-fn parse(packets: &[&[u8]]) -> Result<Commands, String> {
-    let mut commands = Commands { updates: Vec::new(), has_bands: false };
-    for packet in packets {
-        let mut parts = packet.splitn(2, |byte| *byte == 0);
-        let command = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
-        if let Some(capabilities) = parts.next() {
-            let capabilities = String::from_utf8_lossy(capabilities);
-            commands.has_bands |= capabilities.split_whitespace().any(|c| c == "side-band-64k");
-        }
-        let command = command.trim_end_matches('\n');
-        if command.starts_with("shallow ") {
-            continue;
-        }
-        if command.starts_with("push-cert") {
-            return Err("signed pushes are not supported yet".to_owned());
-        }
-        let mut fields = command.splitn(3, ' ');
-        let (Some(old), Some(new), Some(reference)) = (fields.next(), fields.next(), fields.next())
-        else {
-            return Err(format!("`{command}` is not a ref's update"));
-        };
-        let sha = |text: &str| {
-            let none = text.bytes().all(|byte| byte == b'0');
-            (!none).then(|| text.to_owned().into())
-        };
-        let (old, new) = (sha(old), sha(new));
-        commands.updates.push(RefUpdate { reference: reference.to_owned(), old, new });
-    }
-    Ok(commands)
-}
-
-struct Receiving {
     host: GitHost,
-    project: StreamId,
-    push: PushId,
-    bands: bool,
-    sender: mpsc::Sender<Result<Bytes, std::io::Error>>,
+    incoming: Incoming,
+    mut body: GitBody,
+) -> Result<Body, Failure> {
+    let (head, ahead) = read_head(&mut body).await?;
+    if head.updates.is_empty() {
+        // Before a large push a client tries with an empty one whether it is let in.
+        return answer_at_end(body, Vec::new()).await;
+    }
+    let offered = match head.objection() {
+        Some(objection) => Err(objection),
+        None => offer(&host, &incoming, &head).await,
+    };
+    let push = match offered {
+        Ok(push) => push,
+        Err(sentence) => return answer_at_end(body, refused(&head, &sentence)).await,
+    };
+    host.repositories.begin(&incoming.project, push);
+    let (to_client, answer) = answer();
+    // In a task of its own, so that a push is settled even when its client goes away.
+    tokio::spawn(async move {
+        let screen = Screen { to_client, side_band: head.side_band, held: Vec::new() };
+        carry_out(host, incoming, push, ahead, body, screen).await;
+    });
+    Ok(answer)
 }
 
-impl Receiving {
-    async fn run(self, head: Vec<u8>, body: Body) {
-        let (last, failure) = self.converse(head, body).await;
-        let remarks = self.host.repositories.settle(&self.project, self.push).await;
-        if let Some(reason) = failure {
-            tracing::warn!(project = %self.project, push = %self.push, "a push failed: {reason}");
-            self.say(Err(std::io::Error::other(reason))).await;
+/// An answer that no git gives: only once the client has sent everything does it listen.
+async fn answer_at_end(mut body: GitBody, answer: Vec<u8>) -> Result<Body, Failure> {
+    let read = body.discard().await;
+    read.map_err(|error| Failure::bad(format!("the push was cut off: {error}")))?;
+    Ok(Body::from(answer))
+}
+
+/// Reads until the list of refs is complete; answers it and all bytes read so far.
+async fn read_head(body: &mut GitBody) -> Result<(Head, Vec<u8>), Failure> {
+    let mut received = Vec::new();
+    loop {
+        if let Some(head) = head::parse(&received).map_err(Failure::bad)? {
+            return Ok((head, received));
+        }
+        match body.next().await {
+            Ok(Some(piece)) => received.extend(piece),
+            Ok(None) => return Err(Failure::bad("the push ends within its list of refs")),
+            Err(error) => return Err(Failure::bad(format!("the push was cut off: {error}"))),
+        }
+    }
+}
+
+/// Announces the push before git sees it. An error is the sentence for the pusher.
+async fn offer(host: &GitHost, incoming: &Incoming, head: &Head) -> Result<PushId, String> {
+    let command = Command::OfferPush { updates: head.updates.clone() };
+    let (stream, by) = (incoming.project.clone(), incoming.by.clone());
+    let asked = host.door.ask(Ask { stream, by, command }).await;
+    let facts = asked.map_err(|refusal| refusal.to_string())?;
+    let offered = facts.iter().find(|entry| matches!(entry.fact, Fact::PushOffered { .. }));
+    let offered = offered.ok_or("the push was not taken down, so it cannot be written")?;
+    Ok(PushId(offered.sequence))
+}
+
+async fn carry_out(
+    host: GitHost,
+    incoming: Incoming,
+    push: PushId,
+    ahead: Vec<u8>,
+    body: GitBody,
+    mut screen: Screen,
+) {
+    let Incoming { project, protocol, .. } = incoming;
+    let protocol = protocol.as_deref();
+    let ended = match host.repositories.serve(&project, Service::ReceivePack, false, protocol) {
+        Ok(conversation) => run(conversation, ahead, body, &mut screen).await,
+        Err(said) => Err(said),
+    };
+    let lines = host.repositories.settle(&project, push).await;
+    if let Err(said) = &ended {
+        tracing::warn!(%project, %push, %said, "a push did not come to its end");
+    }
+    screen.close(&lines, ended).await;
+}
+
+async fn run(
+    conversation: Conversation,
+    ahead: Vec<u8>,
+    body: GitBody,
+    screen: &mut Screen,
+) -> Result<(), String> {
+    let Conversation { input, mut output, end } = conversation;
+    let talk = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Some(chunk) = exchange::read(&mut output, &mut buffer).await? {
+            screen.show(&chunk).await;
+        }
+        Ok::<_, io::Error>(())
+    };
+    // Both to their ends: git notices by itself that its input was cut off.
+    let (fed, talked) = tokio::join!(exchange::feed(input, ahead, body), talk);
+    let ended = end.await;
+    fed.map_err(|error| format!("the push was cut off: {error}"))?;
+    talked.map_err(|error| format!("git's answer was cut off: {error}"))?;
+    ended
+}
+
+/// The pusher's side of the answer. The last packet is held back, so that something can be said
+/// before the end; what a client that went away does not read is dropped.
+struct Screen {
+    to_client: mpsc::Sender<io::Result<Bytes>>,
+    side_band: bool,
+    held: Vec<u8>,
+}
+
+impl Screen {
+    async fn show(&mut self, chunk: &[u8]) {
+        self.held.extend(chunk);
+        let ready = self.held.len().saturating_sub(FLUSH.len());
+        let ready: Vec<u8> = self.held.drain(..ready).collect();
+        self.send(ready).await;
+    }
+
+    async fn close(mut self, lines: &[String], ended: Result<(), String>) {
+        let mut last = std::mem::take(&mut self.held);
+        let at_end = last == FLUSH;
+        if self.side_band && (at_end || last.is_empty()) {
+            last.clear();
+            let talk: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            last.extend(on_band(Band::Talk, talk.as_bytes()));
+            if let Err(said) = &ended {
+                last.extend(on_band(Band::Fatal, format!("qnt9: {said}\n").as_bytes()));
+            }
+            last.extend(FLUSH);
+            self.send(last).await;
             return;
         }
-        if self.bands && last == pkt::FLUSH {
-            for remark in remarks {
-                self.say(Ok(pkt::remark(&remark).into())).await;
-            }
+        self.send(last).await;
+        if let Err(said) = ended {
+            // Without a band for words the connection breaks off, so that the client sees a failure.
+            let _gone = self.to_client.send(Err(io::Error::other(said))).await;
         }
-        self.say(Ok(last.into())).await;
     }
 
-    async fn say(&self, bytes: Result<Bytes, std::io::Error>) {
-        // The pusher may have gone; the push is settled all the same.
-        let _ = self.sender.send(bytes).await;
-    }
-
-    /// Hands the push to git and git's answer to the client, but for the answer's last four bytes,
-    /// before which remarks still fit.
-    async fn converse(&self, head: Vec<u8>, body: Body) -> (Vec<u8>, Option<String>) {
-        let service = Service::ReceivePack;
-        let conversation = self.host.repositories.serve(&self.project, service, false, None);
-        let Conversation { input, mut output, end } = match conversation {
-            Ok(conversation) => conversation,
-            Err(reason) => return (Vec::new(), Some(reason)),
-        };
-        let feed = feed(input, head, body);
-        let hand_on = async {
-            let mut held: Vec<u8> = Vec::new();
-            let mut chunk = vec![0; CHUNK_BYTES];
-            loop {
-                match output.read(&mut chunk).await {
-                    Ok(0) => return (held, None),
-                    Ok(count) => {
-                        held.extend_from_slice(&chunk[..count]);
-                        let ready = held.len().saturating_sub(pkt::FLUSH.len());
-                        let ready: Vec<u8> = held.drain(..ready).collect();
-                        if !ready.is_empty() {
-                            self.say(Ok(ready.into())).await;
-                        }
-                    }
-                    Err(error) => return (held, Some(format!("git was cut off: {error}"))),
-                }
-            }
-        };
-        let (fed, (held, cut_off)) = tokio::join!(feed, hand_on);
-        let failed = end.await.err();
-        (held, fed.err().or(cut_off).or(failed))
+    async fn send(&self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            let _gone = self.to_client.send(Ok(bytes.into())).await;
+        }
     }
 }
 
-async fn feed(
-    mut input: Box<dyn tokio::io::AsyncWrite + Send + Unpin>,
-    head: Vec<u8>,
-    mut body: Body,
-) -> Result<(), String> {
-    if input.write_all(&head).await.is_err() {
-        // Git has stopped reading; what it says tells why.
-        return Ok(());
+/// The answer to a push that was not taken, in the form git shows best: each ref rejected, and the
+/// whole sentence on the pusher's screen.
+fn refused(head: &Head, sentence: &str) -> Vec<u8> {
+    let reject = |update: &RefUpdate| line(format!("ng {} refused\n", update.reference).as_bytes());
+    let mut report = line(b"unpack ok\n");
+    report.extend(head.updates.iter().flat_map(reject));
+    report.extend(FLUSH);
+    let report = if head.report_status { report } else { Vec::new() };
+    if !head.side_band {
+        return report;
     }
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("the push was cut off: {error}"))?;
-        let Some(data) = frame.data_ref() else { continue };
-        if input.write_all(data).await.is_err() {
-            return Ok(());
-        }
-    }
-    // Git reads to the end of its input.
-    let _ = input.shutdown().await;
-    Ok(())
+    let mut answer = on_band(Band::Talk, format!("qnt9: {sentence}\n").as_bytes());
+    answer.extend(on_band(Band::Data, &report));
+    answer.extend(FLUSH);
+    answer
 }
