@@ -85,7 +85,8 @@ impl<'a> Gate<'a> {
         // To run a push again is no dispatch: what counts is how it began.
         Some(match causes(self.project, self.run).last() {
             Some(Cause::Dispatch { by }) => Why::leaf(rule, Holds::Yes).because(by.clone()),
-            _ => Why::leaf(rule, Holds::No).because("it was started by a push"),
+            _ => Why::leaf("a person must dispatch it", Holds::No)
+                .because("it was started by a push"),
         })
     }
 
@@ -102,14 +103,14 @@ impl<'a> Gate<'a> {
                     }
                 }
         };
-        let subject = match (&rule.environment, &release) {
+        let subject = |verb: &str| match (&rule.environment, &release) {
             (Some(environment), Some(release)) => {
-                format!("{environment} proved {} for {}", rule.kind, release.short())
+                format!("{} {verb} in {environment} for {}", rule.kind, release.short())
             }
             (Some(environment), None) => {
-                format!("{environment} proved {} for this release", rule.kind)
+                format!("{} {verb} in {environment} for this release", rule.kind)
             }
-            (None, _) => format!("{} passed for {}", rule.kind, self.run.commit.short()),
+            (None, _) => format!("{} {verb} for {}", rule.kind, self.run.commit.short()),
         };
         match self.project.evidence.iter().filter(is_about_this).next_back() {
             Some(evidence) if evidence.passed => {
@@ -117,11 +118,13 @@ impl<'a> Gate<'a> {
                     0 | 1 => String::new(),
                     scale => format!(" (made at time scale {scale})"),
                 };
-                Why::leaf(subject, Holds::Yes).because(format!("{}{scale}", evidence.summary))
+                Why::leaf(subject("passed"), Holds::Yes)
+                    .because(format!("{}{scale}", evidence.summary))
             }
-            Some(evidence) => Why::leaf(subject, Holds::No)
-                .because(format!("the last one failed: {}", evidence.summary)),
-            None => Why::leaf(subject, Holds::NotYet).because("none recorded yet"),
+            Some(evidence) => {
+                Why::leaf(subject("failed"), Holds::No).because(evidence.summary.clone())
+            }
+            None => Why::leaf(subject("passed"), Holds::NotYet).because("none recorded yet"),
         }
     }
 

@@ -32,7 +32,7 @@ pub fn judge(new: Counts, old: Counts, min_requests: u64) -> (Verdict, String) {
     }
     if !enough {
         let missing = min_requests - new.requests;
-        return (Verdict::Undecided, format!("{figures}; {missing} more requests needed"));
+        return (Verdict::Undecided, format!("{figures}; {missing} more needed"));
     }
     if old.requests == 0 {
         return (Verdict::Undecided, format!("{figures}; nothing to compare with yet"));

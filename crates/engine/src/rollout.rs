@@ -4,6 +4,7 @@ use qnt9_model::fact::{DeploymentOutcome, Verdict};
 use qnt9_model::limits::{REPLICAS_START_MS, ROLLOUT_STALL_MS};
 use qnt9_model::{DeploymentId, Fact, Millis, UserText};
 
+use crate::gates::duration;
 use crate::state::{Deployment, Project};
 
 /// The next fact about this deployment, if its state and the time call for one.
@@ -54,13 +55,13 @@ fn step(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact>
         return Some(Fact::WeightChanged { deployment: deployment.id, percent });
     }
     (now >= stall_deadline(project, deployment)?).then(|| {
-        let reason = format!(
-            "it could not be judged at {} % for {} min: {}",
-            deployment.percent,
-            ROLLOUT_STALL_MS / 60_000,
-            deployment.verdict_reason
-        );
-        roll_back(deployment, reason)
+        let known = match deployment.verdict_reason.as_str() {
+            "" => "no request was counted",
+            known => known,
+        };
+        let stood = duration(now.since(since));
+        let percent = deployment.percent;
+        roll_back(deployment, format!("it could not be judged at {percent} % for {stood}: {known}"))
     })
 }
 

@@ -145,7 +145,7 @@ impl Settling<'_> {
                 proof: why.lines(),
             }),
             Holds::No => {
-                Some(Fact::GatesClosed { run: run.id, job, reason: why.unmet().join("; ") })
+                Some(Fact::GatesClosed { run: run.id, job, reason: why.closed().join("; ") })
             }
         }
     }

@@ -82,10 +82,24 @@ impl Why {
             return Vec::new();
         }
         if self.of.is_empty() {
-            let evidence = self.evidence.as_ref().map(|text| format!(": {text}"));
-            return vec![format!("{}{}", self.rule, evidence.unwrap_or_default())];
+            return vec![self.sentence()];
         }
         self.of.iter().flat_map(Self::unmet).collect()
+    }
+
+    /// Why it can no longer hold: the parts that never will, deepest first, as one sentence each.
+    #[must_use]
+    pub fn closed(&self) -> Vec<String> {
+        if self.holds != Holds::No {
+            return Vec::new();
+        }
+        let deeper: Vec<String> = self.of.iter().flat_map(Self::closed).collect();
+        if deeper.is_empty() { vec![self.sentence()] } else { deeper }
+    }
+
+    fn sentence(&self) -> String {
+        let evidence = self.evidence.as_ref().map(|text| format!(": {text}"));
+        format!("{}{}", self.rule, evidence.unwrap_or_default())
     }
 
     /// The tree as indented lines: `✓` holds, `‖` not yet, `✗` no.

@@ -1,5 +1,7 @@
 //! Deployments: who may start one, and what runners and gateway report of it.
 
+use std::collections::BTreeSet;
+
 use qnt9_model::fact::{DeploymentOutcome, Direction, Fact};
 use qnt9_model::policy::RolloutRule;
 use qnt9_model::{
@@ -47,6 +49,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
         }
         Command::Rollback { environment, to } => {
             on.person("roll back", Role::Approver)?;
+            nothing_rolls_out(on, environment)?;
             roll_back(on, environment, to)
         }
         Command::AbortRollout { environment } => {
@@ -74,6 +77,17 @@ fn active<'a>(on: &On<'a>, environment: &EnvironmentName) -> Option<&'a Deployme
     let mut places =
         on.project.places.iter().filter(|(place, _)| &place.environment == environment);
     places.find_map(|(_, state)| on.project.deployments.get(&state.active?))
+}
+
+fn nothing_rolls_out(on: &On<'_>, environment: &EnvironmentName) -> Result<(), Refusal> {
+    match active(on, environment) {
+        None => Ok(()),
+        Some(active) => Err(Refusal::RolloutGoing {
+            place: active.place.to_string(),
+            environment: environment.clone(),
+            what: format!("{} at {} %", active.release.short(), active.percent),
+        }),
+    }
 }
 
 struct Request<'a> {
@@ -106,13 +120,7 @@ impl Request<'_> {
         let rules = policy.and_then(|policy| policy.environment(self.environment));
         let place =
             Place { environment: self.environment.clone(), service: release.service.clone() };
-        if let Some(active) = active(on, self.environment) {
-            return Err(Refusal::RolloutGoing {
-                place: place.to_string(),
-                environment: self.environment.clone(),
-                what: format!("{} at {} %", active.release.short(), active.percent),
-            });
-        }
+        nothing_rolls_out(on, self.environment)?;
         let rollout = match self.direction {
             Direction::Forward => rules.map(|rules| rules.rollout.clone()),
             Direction::Rollback => None,
@@ -150,15 +158,16 @@ fn roll_back(
     let deployments = on.project.deployments.values().filter(served);
     let earlier = deployments.clone().filter(|d| d.release == *to).next_back();
     let earlier = earlier.ok_or_else(|| {
-        let mut known: Vec<String> = deployments.map(|d| d.release.short()).collect();
-        known.dedup();
+        let known: BTreeSet<String> = deployments.map(|d| d.release.short()).collect();
         Refusal::Release {
             release: to.short(),
             environment: environment.clone(),
-            reason: format!(
-                "it never served there; a rollback goes to one of {}",
-                super::names(known.iter())
-            ),
+            reason: if known.is_empty() {
+                "nothing has served there yet".to_owned()
+            } else {
+                let known = super::names(known.iter());
+                format!("it never served there; a rollback goes to one of {known}")
+            },
         }
     })?;
     if on.project.serving_environment(environment).is_some_and(|d| d.release == *to) {

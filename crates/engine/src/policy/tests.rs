@@ -139,6 +139,14 @@ fn a_whole_file_becomes_a_policy() {
 }
 
 #[test]
+fn the_reference_system_has_a_policy() {
+    let text = include_str!("../../../../qnt9-srs/qnt9.toml");
+    let policy = read("qnt9.toml", text).unwrap();
+    let names: Vec<_> = policy.environments.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["development", "staging", "production"]);
+}
+
+#[test]
 fn what_is_left_out_has_a_default() {
     let text = "
         [project]

@@ -69,6 +69,10 @@ impl World {
         let ask = Ask { stream, by: Actor::Platform, command };
         let entries = step(&mut self.state, &ask, self.now).expect("the platform may");
         self.log.extend(entries);
+        // As the door does after whatever it has appended: gates look at people, too.
+        if self.state.projects.contains_key(&self.stream) {
+            self.tell(Command::Tick);
+        }
     }
 
     pub(crate) fn change_role(&mut self, person: &str, role: Role) {
@@ -88,6 +92,23 @@ impl World {
             policy: Some(Ok(policy)),
         };
         self.tell(Command::ImportCommits { moved: vec![moved], commits: vec![commit] });
+    }
+
+    /// Lets `main` grow by that many commits at once, as an import does.
+    pub(crate) fn grow(&mut self, name: &str, count: usize) {
+        let old = self.heads.get("main").cloned();
+        let mut parent = old.clone();
+        let mut commits = Vec::new();
+        for n in 0..count {
+            let sha = long(&format!("{name}{n}x"));
+            commits.push(commit(&sha, parent.into_iter().collect(), "dev", "Change"));
+            parent = Some(sha);
+        }
+        let new = parent.clone();
+        self.heads.extend(parent.map(|head| ("main".to_owned(), head)));
+        let update = RefUpdate { reference: "refs/heads/main".to_owned(), old, new };
+        let moved = RefMoved { update, changed_paths: None, workflows: Vec::new(), policy: None };
+        self.tell(Command::ImportCommits { moved: vec![moved], commits });
     }
 
     pub(crate) fn project(&self) -> &Project {
@@ -582,4 +603,109 @@ pub(crate) fn commit(sha: &Sha, parents: Vec<Sha>, author: &str, title: &str) ->
 
 pub(crate) fn span(from: Millis, ms: i64) -> Span {
     Span { started: from, finished: from.plus(ms) }
+}
+
+/// The rules of the reference project.
+pub(crate) const RULES: &str = r#"
+[project]
+name = "shop"
+
+[service.stock]
+command  = ["bin/stock", "serve"]
+replicas = 2
+
+[environment.development]
+branches = ["develop"]
+replicas = 1
+
+[environment.staging]
+branches = ["main"]
+
+[environment.production]
+branches  = ["main"]
+trigger   = "manual"
+approvals = { needed = 2, from = ["alice", "bob", "carol"], exclude = "authors", expire_after = "7d" }
+wait      = "10m"
+evidence  = ["tests", "load-test@staging"]
+rollout   = { strategy = "canary", steps = [5, 25, 50, 100], step_for = "1m", min_requests = 50 }
+"#;
+
+/// Every push to `main` goes to staging.
+pub(crate) const STAGING: &str = "# staging.yml
+on: { push: { branches: [main] } }
+concurrency: staging
+jobs:
+  test: { runs-on: x, strategy: { matrix: { suite: [lib, http] } }, steps: [{ run: x }] }
+  release: { needs: test, runs-on: x, steps: [{ run: x }] }
+  deploy: { needs: release, runs-on: x, environment: staging, steps: [{ run: x }] }
+  load-test: { needs: deploy, runs-on: x, steps: [{ run: x }] }
+";
+
+/// Production, by hand.
+pub(crate) const PRODUCTION: &str = "# production.yml
+on: { workflow_dispatch: { inputs: { environment: { type: string, default: production } } } }
+jobs:
+  plan: { runs-on: x, steps: [{ run: x }] }
+  deploy: { needs: plan, runs-on: x, environment: '${{ inputs.environment }}', steps: [{ run: x }] }
+  verify: { needs: deploy, runs-on: x, steps: [{ run: x }] }
+";
+
+impl World {
+    /// A push to `main` by `dev`, proved in staging as that release.
+    pub(crate) fn staged(&mut self, sha: &str, release: &str) -> RunId {
+        self.staged_by("dev", sha, release)
+    }
+
+    pub(crate) fn staged_by(&mut self, by: &str, sha: &str, release: &str) -> RunId {
+        let run = self.push(by, "main", sha, by, &[STAGING])[0];
+        self.work(run, "test.1", Outcome::Success);
+        self.work(run, "test.2", Outcome::Success);
+        let attempt = self.start(run, "release");
+        self.build(&attempt, release);
+        self.evidence(&attempt, "tests", None, true);
+        self.end(&attempt, Outcome::Success);
+        let attempt = self.start(run, "deploy");
+        self.deploy(&attempt, "staging", release).expect("staging is open");
+        self.carry();
+        self.end(&attempt, Outcome::Success);
+        let attempt = self.start(run, "load-test");
+        self.evidence(&attempt, "load-test", Some("staging"), true);
+        self.end(&attempt, Outcome::Success);
+        run
+    }
+
+    /// A dispatch to production by `dev` whose plan is made: its job waits for its gates.
+    pub(crate) fn dispatched(&mut self, plan: &str) -> RunId {
+        let run = self.dispatch("dev", "main", PRODUCTION, &[]).expect("may dispatch");
+        let attempt = self.start(run, "plan");
+        self.plan(&attempt, "production", plan);
+        self.end(&attempt, Outcome::Success);
+        run
+    }
+
+    pub(crate) fn approve(&mut self, person: &str, run: RunId) -> Result<Vec<Entry>, Refusal> {
+        let environment = "production".into();
+        self.by(person, Command::Approve { run, environment, seen: None, comment: None })
+    }
+
+    /// A dispatch to production that two people approve, its job started.
+    pub(crate) fn released(&mut self) -> AttemptId {
+        let run = self.dispatched("plan-1");
+        self.approve("alice", run).expect("may approve");
+        self.approve("bob", run).expect("may approve");
+        self.pass(10 * MINUTE);
+        self.start(run, "deploy")
+    }
+
+    /// Production serves `release` as its first one.
+    pub(crate) fn in_production(release: &str) -> Self {
+        let mut world = Self::new(RULES);
+        world.staged("c1", release);
+        let attempt = world.released();
+        world.deploy(&attempt, "production", release).expect("the gates are open");
+        world.carry();
+        world.end(&attempt, Outcome::Success);
+        world.work_through(attempt.run);
+        world
+    }
 }
