@@ -33,7 +33,8 @@ pub(crate) fn write(image: &Image, path: &Path) -> Result<Layer, RegistryError> 
     let here = |source| RegistryError::Io { path: path.to_owned(), source };
     let file = Hashing::new(File::create_new(path).map_err(here)?);
     let gzip = GzBuilder::new().mtime(0).operating_system(OS_UNKNOWN);
-    let mut archive = tar::Builder::new(Hashing::new(gzip.write(file, Compression::default())));
+    // A program of 16 MB packs in 0.13 s and to 7.5 MB; the default level takes 0.76 s for 6.3 MB.
+    let mut archive = tar::Builder::new(Hashing::new(gzip.write(file, Compression::fast())));
     let mut files: Vec<&ImageFile> = image.files.iter().collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut folders = BTreeSet::new();
