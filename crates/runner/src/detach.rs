@@ -27,8 +27,15 @@ pub async fn spawn_detached(
         .stderr(talk)
         .spawn()?;
     let mut stdin = child.stdin.take().expect("the standard input was asked for as a pipe");
-    stdin.write_all(input).await?;
-    stdin.shutdown().await?;
+    let feeding = async {
+        stdin.write_all(input).await?;
+        stdin.shutdown().await
+    };
+    match feeding.await {
+        // It ended without listening; how, the caller learns by waiting for it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        fed => fed?,
+    }
     Ok(Detached { child })
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -106,9 +107,13 @@ pub async fn start(
     let mut shim = spawn_detached(program, &args, &shim_dir.talk(), &input).await.map_err(fail)?;
     match shim_dir.wait_for_answer(&mut shim, START_WAIT).await {
         Ok(()) => Ok(shim),
-        // A job may be over before we could ask.
-        Err(_) if matches!(attach(dir).await?, Attachment::Finished { .. }) => Ok(shim),
-        Err(said) => Err(AttachError::NotStarted { dir: dir.into(), said }),
+        Err(said) => match attach(dir).await? {
+            // Over before we could ask, or another shim was faster than this one.
+            Attachment::Finished { .. } | Attachment::Running { .. } => Ok(shim),
+            Attachment::Absent | Attachment::Died { .. } => {
+                Err(AttachError::NotStarted { dir: dir.into(), said })
+            }
+        },
     }
 }
 
@@ -184,10 +189,16 @@ pub fn last_words(dir: &Path) -> Option<String> {
     (!said.is_empty()).then(|| format!(": {said}"))
 }
 
+/// Written aside and renamed: another shim of the same attempt may be reading, or another start
+/// writing.
 fn write_spec(dir: &ShimDir, spec: &JobSpec) -> io::Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let aside = dir.path().join(format!("spec.{}.{count}", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(dir.spec())?;
-    file.write_all(&serde_json::to_vec(spec)?)
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(&serde_json::to_vec(spec)?)?;
+    std::fs::rename(aside, dir.spec())
 }
 
 /// What the journal of a shim that is gone says.

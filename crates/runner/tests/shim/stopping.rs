@@ -144,3 +144,17 @@ async fn a_socket_path_may_be_long() {
     assert_eq!(journal.log(0), "fine");
     assert_eq!(journal.result(), Some(JobResult::Success));
 }
+
+#[tokio::test]
+async fn of_many_shims_started_at_once_one_works() {
+    let case = Case::new("steps: [{run: echo once >> count}]");
+    let program = shim_program();
+    let dir = case.job_dir();
+    let start = || shim::start(&program, &dir, &case.spec, &case.secrets);
+    let (a, b, c, d) = tokio::join!(start(), start(), start(), start());
+    for started in [a, b, c, d] {
+        started.unwrap();
+    }
+    assert_eq!(case.records().await.result(), Some(JobResult::Success));
+    assert_eq!(case.file("count"), "once\n");
+}
