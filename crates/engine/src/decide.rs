@@ -34,7 +34,7 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
         | C::ChangeRole { .. }
         | C::IssueToken { .. }
         | C::RevokeToken { .. }
-        | C::CreateProject { .. } => Err(on.wrong("people and projects, asked of a project,")),
+        | C::CreateProject { .. } => Err(on.wrong("ask a project about people or projects")),
         C::OfferPush { .. }
         | C::SettlePush { .. }
         | C::ImportCommits { .. }

@@ -317,8 +317,7 @@ pub fn excluded(
             }
         }
         for (person, count) in written {
-            let commits = if count == 1 { "commit" } else { "commits" };
-            note(person, format!("wrote {count} of its {commits}"));
+            note(person, format!("wrote {count} of its commits"));
         }
     }
     excluded.into_iter().map(|(person, acts)| (person, acts.join(" and "))).collect()

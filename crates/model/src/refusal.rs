@@ -46,7 +46,7 @@ pub enum Refusal {
         has: Role,
     },
     /// Only a person, or only a job, may ask this.
-    #[error("{act} is not for {actor}")]
+    #[error("this is not for {actor}: {act}")]
     WrongActor {
         /// What was asked.
         act: &'static str,

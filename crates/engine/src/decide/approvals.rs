@@ -119,11 +119,13 @@ fn waiting<'a>(
         let how = format!("superseded by run {by} in {over}");
         return Err(Refusal::RunOver { run: run.id, how });
     }
-    if let Some((outcome, _)) = run.finished {
-        return Err(Refusal::RunOver { run: run.id, how: outcome.word().to_owned() });
-    }
     let in_environment = |leg: &&LegState| leg.leg.environment.as_ref() == Some(environment);
     let mut legs = run.legs.values().filter(in_environment);
+    if let Some((outcome, _)) = run.finished {
+        let how = legs.find_map(|leg| leg.reason.clone());
+        let how = how.unwrap_or_else(|| outcome.word().to_owned());
+        return Err(Refusal::RunOver { run: run.id, how });
+    }
     let waiting: Vec<&LegState> = legs.clone().filter(|leg| leg.phase == LegPhase::Gated).collect();
     let gate = waiting.first().and_then(|leg| Gate::of(on.platform, on.project, run, leg));
     match gate {

@@ -66,7 +66,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             Ok(vec![Fact::DeploymentFinished { deployment: active.id, outcome }])
         }
         _ => {
-            on.platform_only("to speak for runner or gateway")?;
+            on.platform_only("speak for runner or gateway")?;
             report(on, command)
         }
     }
@@ -257,6 +257,6 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 .is_some_and(|d| !d.drained && crate::orders::is_leaving(on.project, d));
             if leaving { vec![Fact::ArmDrained { deployment: *deployment }] } else { Vec::new() }
         }
-        _ => return Err(on.wrong("this")),
+        _ => return Err(on.wrong("ask it here")),
     })
 }

@@ -28,7 +28,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             resolve_lost(on, *run, job, *decision)
         }
         _ => {
-            on.platform_only("to speak for a runner")?;
+            on.platform_only("speak for a runner")?;
             of_runner(on, command)
         }
     }
@@ -111,7 +111,7 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
             let (attempt, reason) = (attempt.clone(), reason.clone());
             Ok(vec![Fact::JobLost { attempt, reason, retry }])
         }
-        _ => Err(on.wrong("this")),
+        _ => Err(on.wrong("ask it here")),
     }
 }
 

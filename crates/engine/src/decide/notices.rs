@@ -17,7 +17,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                     }
                 }
                 (None, Actor::Platform) => {}
-                _ => return Err(on.wrong("to notify")),
+                _ => return Err(on.wrong("notify")),
             }
             Ok(vec![Fact::NotificationPosted {
                 call: call.clone(),
@@ -27,7 +27,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             }])
         }
         Command::NotificationTried { notification, failure } => {
-            on.platform_only("to say how a notification went")?;
+            on.platform_only("say how a notification went")?;
             let known = on.project.notifications.get(notification);
             if known.is_none_or(|known| known.delivered.is_some()) {
                 return Ok(Vec::new());
@@ -64,6 +64,6 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             }
             Ok(vec![Fact::SecretRemoved { name: key.0, environment: key.1 }])
         }
-        _ => Err(on.wrong("this")),
+        _ => Err(on.wrong("ask it here")),
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn decide(state: &State, ask: &Ask) -> Result<Vec<Fact>, Refusal> {
             create_project(state, project, *embedded, *time_scale, default_branch)
         }
         _ => Err(Refusal::WrongActor {
-            act: "what concerns a project, asked of the platform,",
+            act: "ask the platform about what is in a project",
             actor: ask.by.to_string(),
         }),
     }

@@ -18,11 +18,11 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             Ok(vec![Fact::PushOffered { by, updates: updates.clone() }])
         }
         Command::SettlePush { push, moved, commits } => {
-            on.platform_only("to settle a push")?;
+            on.platform_only("settle a push")?;
             settle_push(on, *push, moved, commits)
         }
         Command::ImportCommits { moved, commits } => {
-            on.platform_only("to import commits")?;
+            on.platform_only("import commits")?;
             let is_news = |moved: &&RefMoved| {
                 on.project.refs.get(&moved.update.reference) != moved.update.new.as_ref()
             };
@@ -54,7 +54,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             }
             Ok(vec![Fact::RunCancelRequested { run: run.id, reason: format!("{by} cancelled it") }])
         }
-        _ => Err(on.wrong("this")),
+        _ => Err(on.wrong("ask it here")),
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                 summary: summary.clone(),
             }])
         }
-        _ => Err(on.wrong("this")),
+        _ => Err(on.wrong("ask it here")),
     }
 }
 

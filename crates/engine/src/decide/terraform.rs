@@ -17,7 +17,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
     | Command::WriteState { workspace: name, .. }
     | Command::DeleteState { workspace: name, .. }) = command
     else {
-        return Err(on.wrong("this"));
+        return Err(on.wrong("ask it here"));
     };
     let empty = Workspace::default();
     let workspace = on.project.workspaces.get(name).unwrap_or(&empty);
@@ -48,7 +48,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             }
             Ok(vec![Fact::StateDeleted { workspace: name.clone() }])
         }
-        _ => Err(on.wrong("this")),
+        _ => Err(on.wrong("ask it here")),
     }
 }
 

@@ -49,13 +49,13 @@ fn whoever_may_not_approve_is_told_why() {
     said.push(world.by("carol", elsewhere).unwrap_err().to_string());
     said.push(world.approve("carol", RunId(9999)).unwrap_err().to_string());
     expect![[r#"
-        alice cannot approve c100000 for production: pushed it and wrote 1 of its commit
+        alice cannot approve c100000 for production: pushed it and wrote 1 of its commits
         dev cannot approve a deployment: it needs the role approver, and dev is developer
         vera cannot approve a deployment: it needs the role approver, and vera is viewer
         there is no person `nobody`
         ada cannot approve for production: its approvers are alice, bob, carol
         bob has already approved c100000 for production; it still needs 1 more of carol
-        approve a deployment is not for qnt9
+        this is not for qnt9: approve a deployment
         no job of run 36 waits for an approval for staging
         there is no run `9999` (there is: up to 36)"#]]
     .assert_eq(&said.join("\n"));
@@ -66,7 +66,7 @@ fn whoever_may_not_approve_is_told_why() {
           ✓ tests passed for c100000   p95 41 ms
           ✓ load-test passed in staging for r100…00   p95 41 ms
           ‖ 2 of alice, bob, carol approve   1 of 2
-            ‖ alice cannot   pushed it and wrote 1 of its commit
+            ‖ alice cannot   pushed it and wrote 1 of its commits
             ✓ bob   0.0 s ago
             ‖ carol   can approve
           ‖ 10 min since it was asked for   0.0 s passed
@@ -192,7 +192,7 @@ fn a_rejection_ends_the_job() {
     "#]]
     .assert_eq(&world.board(run));
     let late = world.approve("bob", run).unwrap_err();
-    expect!["run 36 is over: failure"].assert_eq(&late.to_string());
+    expect!["run 36 is over: carol rejected it"].assert_eq(&late.to_string());
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_superseded_run_takes_no_approvals() {
         run: cancelled
     "#]]
     .assert_eq(&world.board(run));
-    expect!["run 36 is over: cancelled"]
+    expect!["run 36 is over: superseded by run 44"]
         .assert_eq(&world.approve("bob", run).unwrap_err().to_string());
     world.approve("bob", next).unwrap();
 }
@@ -250,7 +250,7 @@ fn a_rule_that_nobody_can_satisfy_is_said_at_once() {
           ✓ tests passed for c100000   p95 41 ms
           ✓ load-test passed in staging for r100…00   p95 41 ms
           ✗ 2 of alice, bob, carol, zoe approve   nobody can satisfy this: only carol could still approve
-            ‖ alice cannot   pushed it and wrote 1 of its commit
+            ‖ alice cannot   pushed it and wrote 1 of its commits
             ‖ bob cannot   has the role developer, not approver
             ‖ carol   can approve
             ‖ zoe cannot   nobody of that name is known here

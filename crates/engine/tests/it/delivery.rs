@@ -371,8 +371,8 @@ fn steps_may_deploy_only_what_their_gates_opened_for() {
         job 36.deploy.1 may not deploy to production: its gates opened for r100…00
         job 36.deploy.1 may not deploy to staging: it has no `environment: staging`
         job 50.release.1 may not deploy to production: it has no `environment: production`
-        deploy is not for job 50.release.1
-        deploy is not for ada
+        this is not for job 50.release.1: deploy
+        this is not for ada: deploy
         a rollout to production/stock is going on (r100…00 at 0 %); wait for it, or stop it with `qnt9 rollback production --abort`"#]].assert_eq(&said.join("\n"));
 }
 

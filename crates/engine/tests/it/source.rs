@@ -121,8 +121,8 @@ fn who_may_not_push_is_told() {
             .map(|answer| answer.unwrap_err().to_string());
     expect![[r#"
         vera cannot push: it needs the role developer, and vera is viewer
-        push is not for qnt9
-        to settle a push is not for ada"#]]
+        this is not for qnt9: push
+        this is not for ada: settle a push"#]]
     .assert_eq(&said.join("\n"));
 }
 

@@ -57,7 +57,7 @@ fn one_lock_at_a_time_and_no_write_past_it() {
         state dev is locked by dev (lock one)
         state dev is locked by dev (lock one)
         vera cannot use Terraform state: it needs the role developer, and vera is viewer
-        use Terraform state is not for qnt9"#]]
+        this is not for qnt9: use Terraform state"#]]
     .assert_eq(&said.join("\n"));
     world.by("dev", write(Some("one"), 1, "l", "a")).unwrap();
     world.by("dev", unlock(Some("one"))).unwrap();
@@ -108,8 +108,8 @@ fn only_an_admin_forces_a_lock_open() {
     ]
     .map(|answer| answer.unwrap_err().to_string());
     expect![[r#"
-        force a lock open is not for job 7.test.2.1
-        force a lock open is not for job 7.test.1.1
+        this is not for job 7.test.2.1: force a lock open
+        this is not for job 7.test.1.1: force a lock open
         dev cannot force a lock open: it needs the role admin, and dev is developer
         alice cannot force a lock open: it needs the role admin, and alice is approver"#]]
     .assert_eq(&said.join("\n"));
