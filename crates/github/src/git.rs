@@ -45,9 +45,6 @@ pub trait Repositories: Send + Sync + 'static {
         protocol: Option<&str>,
     ) -> Result<Conversation, String>;
 
-    /// The push is being received from here on, until [`Repositories::settle`].
-    fn begin(&self, project: &StreamId, push: PushId);
-
     /// Called once git has ended, however it ended and whether or not the client is still there:
     /// finds out which refs did move and reports them. Answers lines for the pusher's screen.
     fn settle(&self, project: &StreamId, push: PushId) -> Later<Vec<String>>;

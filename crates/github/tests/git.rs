@@ -123,7 +123,7 @@ async fn a_push_is_announced_written_settled_and_answered() {
     let [Event::Offered(by, updates), rest @ ..] = events.as_slice() else {
         panic!("the push was not announced first: {events:?}");
     };
-    assert_eq!(rest, [Event::Began(PushId(41)), Event::Settled(PushId(41))]);
+    assert_eq!(rest, [Event::Settled(PushId(41))]);
     assert_eq!(by.to_string(), "dora");
     let moved = |reference: &str| {
         let update = updates.iter().find(|update| update.reference == reference).unwrap();

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::identity;
 use crate::machine::Machine;
 use crate::orders::jobs::LiveJobs;
-use crate::repositories::Receiving;
+use crate::repositories::Abandoned;
 
 /// What everything in the server shares. Clones are cheap and the same.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ struct Inner {
     session_key: MacKey,
     key: MasterKey,
     live_jobs: LiveJobs,
-    receiving: Receiving,
+    abandoned: Abandoned,
 }
 
 impl Core {
@@ -44,6 +44,7 @@ impl Core {
         blobs: Blobs,
         key: MasterKey,
     ) -> Self {
+        let abandoned = machine.read(Abandoned::at_start);
         let inner = Inner {
             log_key: key.seal_key("job-logs"),
             token_key: key.mac_key("job-tokens"),
@@ -55,7 +56,7 @@ impl Core {
             blobs,
             key,
             live_jobs: LiveJobs::default(),
-            receiving: Receiving::default(),
+            abandoned,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -147,9 +148,9 @@ impl Core {
         &self.inner.session_key
     }
 
-    /// The pushes that are being received at this moment.
-    pub(crate) fn receiving(&self) -> &Receiving {
-        &self.inner.receiving
+    /// The pushes that nobody receives any more.
+    pub(crate) fn abandoned(&self) -> &Abandoned {
+        &self.inner.abandoned
     }
 
     /// What followed attempts are at.

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use qnt9_github::artifacts::{Artifact, ArtifactIndex, ArtifactServer};
 use qnt9_github::git::{Conversation, GitHost, Repositories, Service};
-use qnt9_model::{Door, Entry, Fact, PushId, StreamId};
+use qnt9_model::{Door, Entry, Fact, PushId, RunId, StreamId};
 use qnt9_runner::git;
 use tokio::io::AsyncReadExt as _;
 
@@ -17,11 +18,21 @@ use crate::orders::pushes;
 /// What git said of an error is shown up to this.
 const COMPLAINT_BYTES_MAX: u64 = 4096;
 
-/// The pushes that are being received at this moment.
-#[derive(Debug, Default)]
-pub(crate) struct Receiving(Mutex<BTreeSet<(StreamId, PushId)>>);
+/// Pushes that nobody is receiving any more although they are not settled: those that an earlier
+/// server left, and those that could not be settled when they had been received. All others are
+/// settled by the task that receives them.
+#[derive(Debug)]
+pub(crate) struct Abandoned(Mutex<BTreeSet<(StreamId, PushId)>>);
 
-impl Receiving {
+impl Abandoned {
+    /// All pushes that are open when a server starts.
+    pub(crate) fn at_start(state: &qnt9_engine::State) -> Self {
+        let open = state.projects.iter().flat_map(|(stream, project)| {
+            project.pushes.keys().map(move |push| (stream.clone(), *push))
+        });
+        Self(Mutex::new(open.collect()))
+    }
+
     pub(crate) fn contains(&self, project: &StreamId, push: PushId) -> bool {
         self.set().contains(&(project.clone(), push))
     }
@@ -31,8 +42,41 @@ impl Receiving {
     }
 }
 
-/// `/git/PROJECT.git/…`
+/// What the outside's own clients speak: git, the artifact actions, terraform.
 pub(crate) fn router(core: &Core, door: &Arc<dyn Door>) -> Router {
+    let states = core.key().seal_key("terraform-states");
+    let index = Arc::new(Artifacts { core: core.clone() });
+    qnt9_terraform::StateServer::new(door.clone(), core.blobs().clone(), states)
+        .router()
+        .merge(ArtifactServer::new(door.clone(), index, core.blobs().clone()).router())
+        .merge(repositories(core, door))
+}
+
+struct Artifacts {
+    core: Core,
+}
+
+impl ArtifactIndex for Artifacts {
+    fn artifacts(&self, project: &StreamId, run: RunId) -> Option<Vec<Artifact>> {
+        self.core.read(|state| {
+            let project = state.projects.get(project)?;
+            project.runs.get(&run)?;
+            let first = (run, String::new());
+            let of_run = project.artifacts.range(first..).take_while(|((of, _), _)| *of == run);
+            let artifacts = of_run.map(|((_, name), kept)| Artifact {
+                name: name.clone(),
+                attempt: kept.attempt.clone(),
+                blob: kept.blob.clone(),
+                bytes: kept.bytes,
+                expires: kept.expires,
+            });
+            Some(artifacts.collect())
+        })
+    }
+}
+
+/// `/git/PROJECT.git/…`
+fn repositories(core: &Core, door: &Arc<dyn Door>) -> Router {
     qnt9_github::git::router(GitHost {
         door: door.clone(),
         repositories: Arc::new(Hosted { core: core.clone() }),
@@ -76,10 +120,6 @@ impl Repositories for Hosted {
         Ok(Conversation { input: Box::new(input), output: Box::new(output), end: Box::pin(end) })
     }
 
-    fn begin(&self, project: &StreamId, push: PushId) {
-        self.core.receiving().set().insert((project.clone(), push));
-    }
-
     fn settle(
         &self,
         project: &StreamId,
@@ -88,11 +128,11 @@ impl Repositories for Hosted {
         let (core, project) = (self.core.clone(), project.clone());
         Box::pin(async move {
             let settled = pushes::settle(&core, &project, push).await;
-            core.receiving().set().remove(&(project.clone(), push));
             match settled {
                 Ok(entries) => remarks(&core, &entries),
                 Err(error) => {
                     tracing::warn!(%project, %push, "a push was not settled: {error}");
+                    core.abandoned().set().insert((project.clone(), push));
                     vec![format!("qnt9: the push is stored, but not yet looked at: {error}")]
                 }
             }

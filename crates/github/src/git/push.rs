@@ -41,7 +41,6 @@ pub(super) async fn receive(
         Ok(push) => push,
         Err(sentence) => return answer_at_end(body, refused(&head, &sentence)).await,
     };
-    host.repositories.begin(&incoming.project, push);
     let (to_client, answer) = answer();
     // In a task of its own, so that a push is settled even when its client goes away.
     tokio::spawn(async move {

@@ -28,7 +28,6 @@ pub(crate) const JOB_ELSEWHERE: &str = "token-of-a-job-of-another-project";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     Offered(Actor, Vec<RefUpdate>),
-    Began(PushId),
     Settled(PushId),
 }
 
@@ -164,10 +163,6 @@ impl Repositories for House {
             if status.success() { Ok(()) } else { Err(format!("git ended with {status}: {said}")) }
         };
         Ok(Conversation { input, output, end: Box::pin(end) })
-    }
-
-    fn begin(&self, _project: &StreamId, push: PushId) {
-        self.events.lock().unwrap().push(Event::Began(push));
     }
 
     fn settle(&self, _project: &StreamId, push: PushId) -> Later<Vec<String>> {

@@ -18,17 +18,19 @@ pub(crate) const POLICY_FILE: &str = "qnt9.toml";
 
 /// The repository of a project.
 #[must_use]
-pub fn repository(core: &Core, stream: &StreamId) -> PathBuf {
+pub(crate) fn repository(core: &Core, stream: &StreamId) -> PathBuf {
     core.folder().root().join("git").join(format!("{stream}.git"))
 }
 
-/// A push that nobody is receiving any more: this server or the one before it was stopped in it.
+/// Settles a push that nobody is receiving any more.
 pub(super) async fn settle_abandoned(
     core: &Core,
     stream: &StreamId,
     push: PushId,
 ) -> Result<(), OrderError> {
-    if core.receiving().contains(stream, push) {
+    if !core.abandoned().contains(stream, push) {
+        // Whoever receives it settles it; looking too often would only be noise.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         return Ok(());
     }
     settle(core, stream, push).await.map(drop)
