@@ -130,7 +130,8 @@ fn story(folder: &Path) -> std::io::Result<()> {
         because: "dispatched it and wrote 1 of its commits".to_owned(),
     };
     write(folder, "refused", &pages::refused(&view, &refusal, "/p/qnt9-srs"))?;
-    let demo = [("alice", "admin"), ("bob", "approver"), ("carol", "approver"), ("dana", "developer")];
+    let demo =
+        [("alice", "admin"), ("bob", "approver"), ("carol", "approver"), ("dana", "developer")];
     let demo = demo.map(|(name, role)| (name.to_owned(), role.to_owned())).to_vec();
     let sign_in = SignIn { next: "/", demo, failure: Some("This token is not known here") };
     write(folder, "sign-in", &pages::sign_in(&Visitor::default(), &sign_in))
@@ -146,7 +147,8 @@ fn audit(scene: &Scene) -> pages::AuditPage {
         sentence: qnt9_console::describe(&fact),
         digest: digest.clone(),
     };
-    let entries = (1..=20).rev().map(|at| entry((at, Fact::RunStarted { run: RunId(at) }))).collect();
+    let entries =
+        (1..=20).rev().map(|at| entry((at, Fact::RunStarted { run: RunId(at) }))).collect();
     pages::AuditPage { entries, older: Some(1), head: Some((20, digest)), trouble: None }
 }
 
@@ -162,7 +164,11 @@ fn rolled_back(folder: &Path) -> std::io::Result<()> {
     let last = view.project.deployments.values().next_back().expect("one was rolled back");
     write(folder, "home-rolled-back", &pages::home(&view))?;
     write(folder, "deployment-rolled-back", &pages::deployment(&view, last))?;
-    write(folder, "run-rolled-back", &pages::run(&view, &view.project.runs[&waiting], &extras(&view.project.runs[&waiting])))
+    write(
+        folder,
+        "run-rolled-back",
+        &pages::run(&view, &view.project.runs[&waiting], &extras(&view.project.runs[&waiting])),
+    )
 }
 
 fn rolling(folder: &Path) -> std::io::Result<()> {
@@ -172,8 +178,15 @@ fn rolling(folder: &Path) -> std::io::Result<()> {
     sample.pass(30_000);
     sample.open(waiting, "deploy", "production");
     let attempt = sample.start(waiting, "deploy");
-    sample.step(&attempt, 0, "Verify that this is the approved plan", 300, qnt9_model::fact::Outcome::Success);
-    let place = Place { environment: EnvironmentName::from("production"), service: "stock".to_owned() };
+    sample.step(
+        &attempt,
+        0,
+        "Verify that this is the approved plan",
+        300,
+        qnt9_model::fact::Outcome::Success,
+    );
+    let place =
+        Place { environment: EnvironmentName::from("production"), service: "stock".to_owned() };
     let id = sample.begin_rollout(&attempt, &place, "9f03c1a");
     for percent in [5, 25] {
         sample.step_of_rollout(id, &place, percent, false);

@@ -20,8 +20,7 @@ static STYLE: LazyLock<Asset> =
 static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| asset("console", "js", "text/javascript; charset=utf-8", SCRIPT_SOURCE));
 
-static ICON: LazyLock<Asset> =
-    LazyLock::new(|| asset("icon", "svg", "image/svg+xml", ICON_SOURCE));
+static ICON: LazyLock<Asset> = LazyLock::new(|| asset("icon", "svg", "image/svg+xml", ICON_SOURCE));
 
 const STYLE_SOURCE: &str = include_str!("../assets/console.css");
 const SCRIPT_SOURCE: &str = include_str!("../assets/console.js");

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use qnt9_engine::state::{Deployment, Plan, Project};
-use qnt9_model::fact::{Direction, DeploymentOutcome};
+use qnt9_model::fact::{DeploymentOutcome, Direction};
 use qnt9_model::{EnvironmentName, Place, RunId, Sha};
 
 use crate::status::Shape;
@@ -126,7 +126,8 @@ pub(crate) fn cell(view: &View<'_>, place: &Place) -> Markup {
     let state = project.places.get(place);
     let serving = project.serving(place);
     let active = state.and_then(|state| state.active).and_then(|id| project.deployments.get(&id));
-    let waiting = waiting(view).into_iter().find(|waiting| *waiting.environment == place.environment);
+    let waiting =
+        waiting(view).into_iter().find(|waiting| *waiting.environment == place.environment);
     let from = serving.map_or_else(|| "nothing".to_owned(), |serving| name(project, serving));
     html! {
         @if let Some(active) = active {
@@ -167,7 +168,9 @@ pub(crate) fn cell(view: &View<'_>, place: &Place) -> Markup {
 pub(crate) fn last_failed<'a>(project: &'a Project, place: &Place) -> Option<&'a Deployment> {
     let last = project.deployments.values().rev().find(|d| d.place == *place)?;
     match last.outcome {
-        Some((DeploymentOutcome::RolledBack { .. } | DeploymentOutcome::Failed { .. }, _)) => Some(last),
+        Some((DeploymentOutcome::RolledBack { .. } | DeploymentOutcome::Failed { .. }, _)) => {
+            Some(last)
+        }
         _ => None,
     }
 }
@@ -175,7 +178,11 @@ pub(crate) fn last_failed<'a>(project: &'a Project, place: &Place) -> Option<&'a
 /// What a rollout that is going on is doing.
 pub(crate) fn rolling_words(deployment: &Deployment) -> String {
     if deployment.percent == 0 {
-        return format!("{} of {} replicas are healthy", deployment.ready.len(), deployment.replicas);
+        return format!(
+            "{} of {} replicas are healthy",
+            deployment.ready.len(),
+            deployment.replicas
+        );
     }
     match (&deployment.direction, deployment.verdict_reason.as_str()) {
         (Direction::Rollback, _) => "rolling back".to_owned(),

@@ -62,7 +62,9 @@ fn source(fact: &Fact) -> Option<String> {
     };
     Some(match fact {
         Fact::PushOffered { by, updates } => format!("{by} pushes {}", moves(updates)),
-        Fact::PushSettled { push, moved } if moved.is_empty() => format!("push {push} moved nothing"),
+        Fact::PushSettled { push, moved } if moved.is_empty() => {
+            format!("push {push} moved nothing")
+        }
         Fact::PushSettled { push, moved } => format!("push {push} moved {}", moves(moved)),
         Fact::CommitsSeen { commits } => {
             format!("{} became known", text::count(commits.len(), "commit", "commits"))
@@ -87,8 +89,12 @@ fn runs(fact: &Fact) -> Option<String> {
             format!("{name} #{number} was created for {} on {reference}: {title}", commit.short())
         }
         Fact::RunStarted { run } => format!("run {run} started"),
-        Fact::RunSuperseded { run, by, over } => format!("run {by} took the place of run {run} in {over}"),
-        Fact::RunCancelRequested { run, reason } => format!("run {run} is to be cancelled: {reason}"),
+        Fact::RunSuperseded { run, by, over } => {
+            format!("run {by} took the place of run {run} in {over}")
+        }
+        Fact::RunCancelRequested { run, reason } => {
+            format!("run {run} is to be cancelled: {reason}")
+        }
         Fact::RunFinished { run, result } => format!("run {run} ended with {}", result.word()),
         Fact::JobPlanned { run, key, legs, .. } => {
             format!("{key} of run {run} was planned: {}", text::count(legs.len(), "leg", "legs"))
@@ -100,10 +106,15 @@ fn runs(fact: &Fact) -> Option<String> {
             format!("{key} of run {run} cannot run: {}", quote(reason))
         }
         Fact::ApprovalGiven { run, environment, person, subjects, .. } => {
-            let release = subjects.release.as_ref().map(|release| format!("release {}", release.short()));
+            let release =
+                subjects.release.as_ref().map(|release| format!("release {}", release.short()));
             let plan = subjects.plan.as_ref().map(|plan| format!("plan {}", text::cut(plan, 9)));
             let subjects: Vec<String> = [release, plan].into_iter().flatten().collect();
-            let what = if subjects.is_empty() { String::new() } else { format!(": {}", subjects.join(", ")) };
+            let what = if subjects.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", subjects.join(", "))
+            };
             format!("{person} approved run {run} for {environment}{what}")
         }
         Fact::ApprovalRejected { run, environment, person, .. } => {
@@ -118,7 +129,9 @@ fn runs(fact: &Fact) -> Option<String> {
         Fact::JobSuperseded { run, job, by } => {
             format!("run {by} took the place of {job} of run {run}")
         }
-        Fact::JobStarted { attempt, runner } => format!("attempt {attempt} went to runner {runner}"),
+        Fact::JobStarted { attempt, runner } => {
+            format!("attempt {attempt} went to runner {runner}")
+        }
         Fact::JobFinished { attempt, result, .. } => {
             format!("attempt {attempt} ended with {}", result.word())
         }
@@ -134,10 +147,17 @@ fn runs(fact: &Fact) -> Option<String> {
 fn steps(fact: &Fact) -> Option<String> {
     Some(match fact {
         Fact::StepFinished { attempt, name, conclusion, .. } => {
-            format!("step “{}” of {attempt} ended with {}", text::cut(name, QUOTE_MAX), conclusion.word())
+            format!(
+                "step “{}” of {attempt} ended with {}",
+                text::cut(name, QUOTE_MAX),
+                conclusion.word()
+            )
         }
         Fact::LogSealed { attempt, first_line, lines, .. } => {
-            format!("log lines {first_line} to {} of {attempt} were sealed", first_line + lines - lines.min(&1))
+            format!(
+                "log lines {first_line} to {} of {attempt} were sealed",
+                first_line + lines - lines.min(&1)
+            )
         }
         Fact::ArtifactKept { attempt, name, bytes, .. } => {
             format!("{attempt} kept artifact {name}, {}", text::bytes(*bytes))
@@ -146,7 +166,11 @@ fn steps(fact: &Fact) -> Option<String> {
             format!("{} waits: {}", call.attempt, quote(reason))
         }
         Fact::LoadDriven { call, started, finished } => {
-            format!("{} drove load for {}", call.attempt, crate::time::duration(finished.since(*started)))
+            format!(
+                "{} drove load for {}",
+                call.attempt,
+                crate::time::duration(finished.since(*started))
+            )
         }
         Fact::ReleaseBuilt { release, service, commit, .. } => {
             format!("release {} of {service} was built from {}", release.short(), commit.short())
@@ -162,7 +186,9 @@ fn steps(fact: &Fact) -> Option<String> {
 
 fn terraform(fact: &Fact) -> Option<String> {
     Some(match fact {
-        Fact::StateLocked { workspace, lock, .. } => format!("state {workspace} was locked by {lock}"),
+        Fact::StateLocked { workspace, lock, .. } => {
+            format!("state {workspace} was locked by {lock}")
+        }
         Fact::StateUnlocked { workspace, forced, .. } => {
             let how = if *forced { " by force" } else { "" };
             format!("state {workspace} was unlocked{how}")
@@ -195,7 +221,10 @@ fn deployments(fact: &Fact) -> Option<String> {
             format!("replica {replica} of deployment {deployment} is gone: {reason}")
         }
         Fact::ReplicaFailed { deployment, replica, report } => {
-            format!("replica {replica} of deployment {deployment} did not become healthy: {}", quote(report))
+            format!(
+                "replica {replica} of deployment {deployment} did not become healthy: {}",
+                quote(report)
+            )
         }
         Fact::WeightChanged { deployment, percent } => {
             format!("deployment {deployment} is to get {percent} % of the traffic")
@@ -215,7 +244,9 @@ fn deployments(fact: &Fact) -> Option<String> {
                 format!("deployment {deployment} failed: {}", quote(reason))
             }
         },
-        Fact::ArmDrained { deployment } => format!("deployment {deployment} carries nothing any more"),
+        Fact::ArmDrained { deployment } => {
+            format!("deployment {deployment} carries nothing any more")
+        }
         _ => return None,
     })
 }
@@ -226,7 +257,9 @@ fn notices(fact: &Fact) -> Option<String> {
         None => "for every environment".to_owned(),
     };
     Some(match fact {
-        Fact::NotificationPosted { title, .. } => format!("notification {} was posted", quote(title)),
+        Fact::NotificationPosted { title, .. } => {
+            format!("notification {} was posted", quote(title))
+        }
         Fact::NotificationDelivered { notification } => {
             format!("notification {notification} was delivered")
         }

@@ -196,9 +196,8 @@ fn is_success(leg: &LegState) -> bool {
 /// `+3 ~0 -0` of the plan that one of these legs recorded.
 fn plan_of(view: &View<'_>, run: &Run, legs: &[&LegState]) -> Option<String> {
     let plans = view.project.plans.iter().filter(|((id, _), _)| *id == run.id);
-    let mut own = plans.filter(|(_, plan)| {
-        legs.iter().any(|leg| leg.leg.job == plan.call.attempt.job)
-    });
+    let mut own =
+        plans.filter(|(_, plan)| legs.iter().any(|leg| leg.leg.job == plan.call.attempt.job));
     let summary = &own.next()?.1.summary;
     Some(format!("+{} ~{} -{}", summary.add, summary.change, summary.destroy))
 }

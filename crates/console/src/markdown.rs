@@ -43,7 +43,11 @@ fn block(lines: &[&str]) -> (Markup, usize) {
         return (html! { ul { @for item in items { li { (inline(item)) } } } }, used);
     }
     let is_text = |line: &&&str| {
-        !line.trim().is_empty() && !line.starts_with("```") && !line.starts_with('#') && !is_row(line) && item(line).is_none()
+        !line.trim().is_empty()
+            && !line.starts_with("```")
+            && !line.starts_with('#')
+            && !is_row(line)
+            && item(line).is_none()
     };
     let rest: Vec<&str> = lines[1..].iter().take_while(is_text).copied().collect();
     let text = [&[line][..], &rest[..]].concat().join(" ");

@@ -28,7 +28,11 @@ const COMMITS: [(&str, &str, &str); 5] = [
     ("2c41f9e0000000000000000000000000000000a1", "dana", "Search by symbol"),
     ("7d10aa20000000000000000000000000000000a2", "carol", "Index names for search"),
     ("9f03c1a0000000000000000000000000000000a3", "dana", "Merge develop: search by WKN"),
-    ("a41d77e0000000000000000000000000000000a4", "dana", "rank by recency <script>alert(1)</script>"),
+    (
+        "a41d77e0000000000000000000000000000000a4",
+        "dana",
+        "rank by recency <script>alert(1)</script>",
+    ),
     ("b7e20d40000000000000000000000000000000a5", "carol", "Fill names in tests & fixtures"),
 ];
 
@@ -110,7 +114,16 @@ fn staging_jobs() -> Vec<(&'static str, &'static [&'static str], &'static [&'sta
         ),
         (
             "summary",
-            &["format", "lint", "test", "terraform", "infrastructure", "release", "deploy", "load-test"],
+            &[
+                "format",
+                "lint",
+                "test",
+                "terraform",
+                "infrastructure",
+                "release",
+                "deploy",
+                "load-test",
+            ],
             &["Write the summary"],
         ),
     ]
@@ -119,7 +132,11 @@ fn staging_jobs() -> Vec<(&'static str, &'static [&'static str], &'static [&'sta
 fn production_jobs() -> Vec<(&'static str, &'static [&'static str], &'static [&'static str])> {
     vec![
         ("plan", &[], &["Find the release built from this commit", "Plan", "Record the plan"]),
-        ("deploy", &["plan"], &["Verify that this is the approved plan", "Apply", "Deploy step by step"]),
+        (
+            "deploy",
+            &["plan"],
+            &["Verify that this is the approved plan", "Apply", "Deploy step by step"],
+        ),
         ("verify", &["deploy"], &["Health", "Smoke tests"]),
         ("notify", &["plan", "deploy", "verify"], &["Notify"]),
         ("summary", &["plan", "deploy", "verify", "notify"], &["Write the summary"]),
@@ -130,13 +147,8 @@ impl Sample {
     /// A project with people, rules and a history, and nothing run yet.
     pub(crate) fn new() -> Self {
         let stream = StreamId::from("qnt9-srs");
-        let mut sample = Self {
-            state: State::default(),
-            now: Millis(START),
-            stream,
-            platform: 0,
-            project: 0,
-        };
+        let mut sample =
+            Self { state: State::default(), now: Millis(START), stream, platform: 0, project: 0 };
         sample.people();
         sample.rules();
         sample
@@ -165,7 +177,11 @@ impl Sample {
     fn rules(&mut self) {
         let commits = COMMITS.iter().enumerate().map(|(at, (sha, author, title))| Commit {
             sha: Sha::from(*sha),
-            parents: at.checked_sub(1).map(|before| Sha::from(COMMITS[before].0)).into_iter().collect(),
+            parents: at
+                .checked_sub(1)
+                .map(|before| Sha::from(COMMITS[before].0))
+                .into_iter()
+                .collect(),
             author: (*author).to_owned(),
             email: format!("{author}@example.org"),
             title: UserText::from(*title),
@@ -254,7 +270,13 @@ impl Sample {
     }
 
     /// Plans a job with so many legs.
-    pub(crate) fn plan_job(&mut self, run: RunId, key: &str, legs: &[&str], environment: Option<&str>) {
+    pub(crate) fn plan_job(
+        &mut self,
+        run: RunId,
+        key: &str,
+        legs: &[&str],
+        environment: Option<&str>,
+    ) {
         let leg = |(index, name): (usize, &&str)| Leg {
             job: if legs.len() == 1 { key.into() } else { format!("{key}.{index}").into() },
             name: (*name).to_owned(),
@@ -278,12 +300,22 @@ impl Sample {
     /// Starts the first attempt of a leg.
     pub(crate) fn start(&mut self, run: RunId, job: &str) -> AttemptId {
         let attempt = AttemptId { run, job: JobKey::from(job), attempt: 1 };
-        self.by_machine(Fact::JobStarted { attempt: attempt.clone(), runner: "local-1".to_owned() });
+        self.by_machine(Fact::JobStarted {
+            attempt: attempt.clone(),
+            runner: "local-1".to_owned(),
+        });
         attempt
     }
 
     /// Ends a step that took so long.
-    pub(crate) fn step(&mut self, attempt: &AttemptId, number: u32, name: &str, took: i64, outcome: Outcome) {
+    pub(crate) fn step(
+        &mut self,
+        attempt: &AttemptId,
+        number: u32,
+        name: &str,
+        took: i64,
+        outcome: Outcome,
+    ) {
         let started = self.now;
         self.pass(took);
         self.by_machine(Fact::StepFinished {
@@ -352,7 +384,8 @@ impl Sample {
             let project = &self.state.projects[&self.stream];
             project.subjects(&project.runs[&run], &environment)
         };
-        let proof = vec![format!("✓ all gates of {environment}"), "  ✓ no other job holds it".to_owned()];
+        let proof =
+            vec![format!("✓ all gates of {environment}"), "  ✓ no other job holds it".to_owned()];
         let job = JobKey::from(key);
         self.by_machine(Fact::GatesOpened { run, job, environment, subjects, proof });
     }
@@ -482,8 +515,10 @@ impl Sample {
             self.step_of_rollout(id, &place, *percent, bad_at == Some(*percent));
             if bad_at == Some(*percent) {
                 let reason = "61 of 304 failed (20.0 %) against 0 of 5776 of the old release (0.0 %): worse than tolerated";
-                let outcome =
-                    DeploymentOutcome::RolledBack { reason: reason.to_owned(), at_percent: *percent };
+                let outcome = DeploymentOutcome::RolledBack {
+                    reason: reason.to_owned(),
+                    at_percent: *percent,
+                };
                 self.by_machine(Fact::DeploymentFinished { deployment: id, outcome });
                 return id;
             }
@@ -494,8 +529,17 @@ impl Sample {
     }
 
     /// Requests a deployment and lets its replicas become healthy.
-    pub(crate) fn begin_rollout(&mut self, attempt: &AttemptId, place: &Place, commit: &str) -> DeploymentId {
-        let steps = if place.environment.as_str() == "production" { vec![5, 25, 50, 100] } else { vec![100] };
+    pub(crate) fn begin_rollout(
+        &mut self,
+        attempt: &AttemptId,
+        place: &Place,
+        commit: &str,
+    ) -> DeploymentId {
+        let steps = if place.environment.as_str() == "production" {
+            vec![5, 25, 50, 100]
+        } else {
+            vec![100]
+        };
         let by = Actor::Job(attempt.clone());
         let id = self.fact(
             &by,
@@ -526,7 +570,13 @@ impl Sample {
     }
 
     /// One step of a rollout with its windows.
-    pub(crate) fn step_of_rollout(&mut self, id: DeploymentId, place: &Place, percent: u32, bad: bool) {
+    pub(crate) fn step_of_rollout(
+        &mut self,
+        id: DeploymentId,
+        place: &Place,
+        percent: u32,
+        bad: bool,
+    ) {
         self.by_machine(Fact::WeightChanged { deployment: id, percent });
         let generation = self.state.projects[&self.stream].places[place].generation;
         self.by_machine(Fact::TrafficApplied { place: place.clone(), generation });
@@ -565,7 +615,13 @@ impl Sample {
             self.plan_job(run, "plan", &["plan"], None);
             let attempt = self.start(run, "plan");
             self.plan(&attempt, "production", 1);
-            self.step(&attempt, 0, "Find the release built from this commit", 200, Outcome::Success);
+            self.step(
+                &attempt,
+                0,
+                "Find the release built from this commit",
+                200,
+                Outcome::Success,
+            );
             self.step(&attempt, 1, "Plan", 3 * SECOND, Outcome::Success);
             self.step(&attempt, 2, "Record the plan", 300, Outcome::Success);
             attempt
@@ -584,7 +640,10 @@ impl Sample {
         };
         let (by, comment) = (person(name), comment.map(UserText::from));
         let approver = name.to_owned();
-        self.fact(&by, Fact::ApprovalGiven { run, environment, person: approver, subjects, comment });
+        self.fact(
+            &by,
+            Fact::ApprovalGiven { run, environment, person: approver, subjects, comment },
+        );
     }
 
     /// Takes an approved production run to its end.

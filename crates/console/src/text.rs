@@ -23,9 +23,8 @@ pub fn count(count: usize, one: &str, many: &str) -> String {
 /// `Three`: the number at the head of a sentence.
 #[must_use]
 pub fn head_number(count: usize) -> String {
-    const WORDS: [&str; 11] = [
-        "Nothing", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten",
-    ];
+    const WORDS: [&str; 11] =
+        ["Nothing", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
     WORDS.get(count).map_or_else(|| number(count as u64), |word| (*word).to_owned())
 }
 
@@ -81,9 +80,9 @@ pub fn cut(text: &str, max: usize) -> String {
 #[must_use]
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().collect::<String>() + chars.as_str()
-    })
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
 }
 
 #[cfg(test)]

@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn spans_are_joined_and_cut() {
-        let joined = union([span(5, 9), span(0, 3), span(2, 4), span(8, 20)].into_iter(), span(1, 12));
+        let joined =
+            union([span(5, 9), span(0, 3), span(2, 4), span(8, 20)].into_iter(), span(1, 12));
         assert_eq!(joined, [span(1, 4), span(5, 12)]);
         assert_eq!(without(vec![span(0, 10)], &joined), [span(0, 1), span(4, 5)]);
         assert_eq!(without(vec![span(0, 20)], &[span(0, 20)]), []);

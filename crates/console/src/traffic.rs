@@ -36,9 +36,10 @@ pub(crate) fn steps(deployment: &Deployment, now: Millis) -> Vec<Step> {
     let mut steps = Vec::new();
     for (at, &(from, percent)) in taken.iter().enumerate() {
         let (mut new, mut old) = (Counts::default(), Counts::default());
-        let windows = deployment.windows.iter().filter(|(when, share, _, _)| {
-            *share == percent && *when >= from && *when <= until(at)
-        });
+        let windows = deployment
+            .windows
+            .iter()
+            .filter(|(when, share, _, _)| *share == percent && *when >= from && *when <= until(at));
         for (_, _, window_new, window_old) in windows {
             new = new.plus(*window_new);
             old = old.plus(*window_old);
@@ -126,7 +127,8 @@ fn labels(steps: &[Step], scale: Scale, deployment: &Deployment) -> Vec<(i64, i6
             _ => format!("{} %", step.percent),
         };
         let x = x.min(RIGHT - 7 * words.len() as i64);
-        let y = if step.percent > 85 { share_y(step.percent) + 14 } else { share_y(step.percent) - 5 };
+        let y =
+            if step.percent > 85 { share_y(step.percent) + 14 } else { share_y(step.percent) - 5 };
         if x >= free_from {
             free_from = x + 7 * words.len() as i64;
             labels.push((x, y, words));
@@ -191,7 +193,10 @@ fn in_words(deployment: &Deployment, steps: &[Step]) -> String {
         Some((DeploymentOutcome::Failed { .. }, _)) => "and failed".to_owned(),
         None => "so far".to_owned(),
     };
-    format!("The new release's share of the traffic went to {} {end}. The table has the counts.", shares.join(", "))
+    format!(
+        "The new release's share of the traffic went to {} {end}. The table has the counts.",
+        shares.join(", ")
+    )
 }
 
 fn table(steps: &[Step], clock: &Clock) -> Markup {

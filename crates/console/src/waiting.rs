@@ -37,7 +37,8 @@ pub fn waiting<'a>(view: &View<'a>) -> Vec<Waiting<'a>> {
         for leg in run.legs.values().filter(|leg| leg.phase == LegPhase::Gated) {
             let Some(gate) = Gate::of(view.platform(), view.project, run, leg) else { continue };
             let Some(rule) = gate.approval_rule() else { continue };
-            let known = found.iter().any(|w| w.run.id == run.id && w.environment == gate.environment);
+            let known =
+                found.iter().any(|w| w.run.id == run.id && w.environment == gate.environment);
             if !known {
                 let (why, subjects) = (gate.why(view.now()), gate.subjects());
                 let environment = gate.environment;
@@ -191,11 +192,13 @@ impl<'a> Waiting<'a> {
 
     /// What an approval would be bound to.
     fn binding(&self) -> String {
-        let release = self.subjects.release.as_ref().map(|release| format!("release {}", release.short()));
+        let release =
+            self.subjects.release.as_ref().map(|release| format!("release {}", release.short()));
         let plan = self.subjects.plan.as_ref().map(|plan| format!("plan {}", text::cut(plan, 9)));
         let subjects: Vec<String> = [release, plan].into_iter().flatten().collect();
         match subjects.as_slice() {
-            [] => "Neither release nor plan exist yet; when one comes, this approval lapses.".to_owned(),
+            [] => "Neither release nor plan exist yet; when one comes, this approval lapses."
+                .to_owned(),
             [one] => format!("You approve {one}; if that changes, this lapses."),
             both => format!("You approve {}; if either changes, this lapses.", both.join(" and ")),
         }
@@ -209,9 +212,12 @@ impl<'a> Waiting<'a> {
         let name = view.visitor.name()?;
         let others = text::list(self.who(), "or");
         if !self.rule.from.iter().any(|person| person == name) {
-            return Some(html! { (name) " is not among the approvers of " (self.environment) "; " (others) " can approve." });
+            return Some(
+                html! { (name) " is not among the approvers of " (self.environment) "; " (others) " can approve." },
+            );
         }
-        let excluded = excluded(view.platform(), view.project, self.run, self.environment, self.rule);
+        let excluded =
+            excluded(view.platform(), view.project, self.run, self.environment, self.rule);
         if let Some(because) = excluded.get(name) {
             return Some(html! { (name) " cannot approve this: " (because) ". " (others) " can." });
         }

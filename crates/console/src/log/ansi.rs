@@ -18,7 +18,8 @@ struct Look {
 
 impl Look {
     fn class(self) -> String {
-        let marks = [(self.bold, "a1"), (self.faint, "a2"), (self.italic, "a3"), (self.underline, "a4")];
+        let marks =
+            [(self.bold, "a1"), (self.faint, "a2"), (self.italic, "a3"), (self.underline, "a4")];
         let mut classes: Vec<String> =
             marks.iter().filter(|(on, _)| *on).map(|(_, class)| (*class).to_owned()).collect();
         classes.extend(self.colour.map(|colour| format!("f{colour}")));

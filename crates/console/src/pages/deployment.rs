@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 use qnt9_engine::state::Deployment;
-use qnt9_model::fact::{Direction, DeploymentOutcome, Verdict};
 use qnt9_model::Role;
+use qnt9_model::fact::{DeploymentOutcome, Direction, Verdict};
 
 use crate::frame::{Section, page};
 use crate::status::Shape;
@@ -87,9 +87,16 @@ fn sentence(view: &View<'_>, deployment: &Deployment) -> String {
             let asked: u64 = deployment.windows.iter().map(|(_, _, new, _)| new.requests).sum();
             let counted = match asked {
                 0 => String::new(),
-                _ => format!("; {} of {} requests failed on the way", text::number(failed), text::number(asked)),
+                _ => format!(
+                    "; {} of {} requests failed on the way",
+                    text::number(failed),
+                    text::number(asked)
+                ),
             };
-            format!("It took over from {old} in {}{counted}.", time::duration(at.since(deployment.requested)))
+            format!(
+                "It took over from {old} in {}{counted}.",
+                time::duration(at.since(deployment.requested))
+            )
         }
         Some((DeploymentOutcome::RolledBack { reason, .. }, _)) => {
             format!("{}. All traffic is back with {old}.", text::capital(reason))
@@ -151,7 +158,8 @@ fn facts(view: &View<'_>, deployment: &Deployment) -> Markup {
 fn way_back(view: &View<'_>, deployment: &Deployment) -> Markup {
     let environment = &deployment.place.environment;
     let old = deployment.previous.and_then(|id| view.project.deployments.get(&id));
-    let serves = view.project.serving(&deployment.place).is_some_and(|serving| serving.id == deployment.id);
+    let serves =
+        view.project.serving(&deployment.place).is_some_and(|serving| serving.id == deployment.id);
     html! {
         @if deployment.outcome.is_none() {
             section.panel {

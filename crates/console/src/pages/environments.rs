@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use qnt9_engine::state::{Deployment, PlaceState};
-use qnt9_model::fact::{Direction, DeploymentOutcome};
+use qnt9_model::fact::{DeploymentOutcome, Direction};
 use qnt9_model::policy::{EnvironmentPolicy, Exclude, Trigger};
 use qnt9_model::{EnvironmentName, Place, ReleaseDigest, Role};
 
@@ -69,7 +69,11 @@ fn in_words(rules: &EnvironmentPolicy) -> String {
             Exclude::Authors => ", never an author",
             Exclude::Nobody => "",
         };
-        words.push(format!("{} of {} approve{excluded}", rule.needed, text::list(&rule.from, "and")));
+        words.push(format!(
+            "{} of {} approve{excluded}",
+            rule.needed,
+            text::list(&rule.from, "and")
+        ));
     }
     if rules.wait_ms > 0 {
         words.push(format!("waits {}", time::duration(rules.wait_ms)));
@@ -90,7 +94,11 @@ fn in_words(rules: &EnvironmentPolicy) -> String {
         words.push(format!("traffic moves in steps of {} %", steps.join(", ")));
     }
     let sentence = words.join("; ");
-    if sentence.is_empty() { "No gates.".to_owned() } else { format!("{}.", text::capital(&sentence)) }
+    if sentence.is_empty() {
+        "No gates.".to_owned()
+    } else {
+        format!("{}.", text::capital(&sentence))
+    }
 }
 
 fn service(view: &View<'_>, place: &Place, state: &PlaceState) -> Markup {
@@ -133,13 +141,20 @@ fn service(view: &View<'_>, place: &Place, state: &PlaceState) -> Markup {
 }
 
 /// Releases that served an environment before, newest first, with when they last did.
-fn earlier<'a>(view: &View<'a>, name: &EnvironmentName) -> Vec<(&'a ReleaseDigest, &'a Deployment)> {
+fn earlier<'a>(
+    view: &View<'a>,
+    name: &EnvironmentName,
+) -> Vec<(&'a ReleaseDigest, &'a Deployment)> {
     let now = view.project.serving_environment(name).map(|serving| &serving.release);
     let mut found: Vec<(&ReleaseDigest, &Deployment)> = Vec::new();
     for deployment in view.project.deployments.values().rev() {
         let served = matches!(deployment.outcome, Some((DeploymentOutcome::Succeeded, _)));
         let is_new = !found.iter().any(|(release, _)| **release == deployment.release);
-        if deployment.place.environment == *name && served && is_new && Some(&deployment.release) != now {
+        if deployment.place.environment == *name
+            && served
+            && is_new
+            && Some(&deployment.release) != now
+        {
             found.push((&deployment.release, deployment));
         }
     }
@@ -150,7 +165,9 @@ fn rollback(view: &View<'_>, name: &EnvironmentName) -> Markup {
     let earlier = earlier(view, name);
     let Some((_, newest)) = earlier.first() else {
         return match view.project.serving_environment(name) {
-            Some(_) => html! { p.soft { "No earlier release served here, so there is nothing to roll back to." } },
+            Some(_) => {
+                html! { p.soft { "No earlier release served here, so there is nothing to roll back to." } }
+            }
             None => Markup::default(),
         };
     };

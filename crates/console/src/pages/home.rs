@@ -82,10 +82,16 @@ fn sentence(view: &View<'_>) -> String {
     };
     let project = view.project;
     let mut places = project.places.iter().filter(|(place, _)| place.environment == environment);
-    if let Some((_, active)) = places.clone().find_map(|(place, state)| Some((place, state.active?))) {
+    if let Some((_, active)) =
+        places.clone().find_map(|(place, state)| Some((place, state.active?)))
+    {
         let active = &project.deployments[&active];
         let name = board::name(project, active);
-        return format!("{} is moving to {name}: {} % of the traffic.", text::capital(environment.as_str()), active.percent);
+        return format!(
+            "{} is moving to {name}: {} % of the traffic.",
+            text::capital(environment.as_str()),
+            active.percent
+        );
     }
     let serving = places.find_map(|(place, _)| project.serving(place));
     let Some(serving) = serving else {
@@ -95,11 +101,19 @@ fn sentence(view: &View<'_>) -> String {
     let behind = match behind {
         Some(0) => format!(", the newest of {}", project.default_branch),
         Some(count) => {
-            format!(", {} behind {}", text::count(count, "commit", "commits"), project.default_branch)
+            format!(
+                ", {} behind {}",
+                text::count(count, "commit", "commits"),
+                project.default_branch
+            )
         }
         None => String::new(),
     };
-    format!("{} serves {}{behind}.", text::capital(environment.as_str()), board::name(project, serving))
+    format!(
+        "{} serves {}{behind}.",
+        text::capital(environment.as_str()),
+        board::name(project, serving)
+    )
 }
 
 fn needs(view: &View<'_>) -> Vec<Need> {
@@ -172,7 +186,12 @@ fn failed_runs(view: &View<'_>) -> Vec<Need> {
         Need {
             mine: true,
             href: paths::run(view.stream, run.id),
-            title: format!("{} failed on {} {}", run.name, run.reference_name(), run.commit.short()),
+            title: format!(
+                "{} failed on {} {}",
+                run.name,
+                run.reference_name(),
+                run.commit.short()
+            ),
             side: Shape::Bad.loud(text::cut(&what, 40)),
             text: html! {
                 "“" (text::cut(run.title.show(), 100)) "”, started by " (run.cause.by())
@@ -202,7 +221,8 @@ fn problems(view: &View<'_>) -> Vec<Need> {
         });
     }
     // Only what the head of a branch still says is worth anybody's time.
-    let current = view.project.workflow_problems.iter().filter(|(commit, _, _)| heads.contains(&commit));
+    let current =
+        view.project.workflow_problems.iter().filter(|(commit, _, _)| heads.contains(&commit));
     for (commit, path, message) in current {
         needs.push(Need {
             mine: true,
@@ -217,13 +237,18 @@ fn problems(view: &View<'_>) -> Vec<Need> {
 
 /// Places whose newest deployment was rolled back or failed.
 fn rollouts(view: &View<'_>) -> Vec<Need> {
-    let failed = view.project.places.keys().filter_map(|place| board::last_failed(view.project, place));
+    let failed =
+        view.project.places.keys().filter_map(|place| board::last_failed(view.project, place));
     let need = |deployment: &qnt9_engine::state::Deployment| {
         let (words, reason) = super::deployment::ending(deployment);
         Need {
             mine: true,
             href: paths::deployment(view.stream, deployment.id),
-            title: format!("{} did not reach {}", board::name(view.project, deployment), deployment.place),
+            title: format!(
+                "{} did not reach {}",
+                board::name(view.project, deployment),
+                deployment.place
+            ),
             side: Shape::Bad.loud(words),
             text: html! { (text::capital(&text::cut(&reason, 300))) },
         }
@@ -239,7 +264,10 @@ fn notifications(view: &View<'_>) -> Vec<Need> {
     let need = |notification: &qnt9_engine::state::Notification| Need {
         mine: true,
         href: paths::section(view.stream, "notifications"),
-        title: format!("A notification was not delivered: {}", text::cut(notification.title.show(), 80)),
+        title: format!(
+            "A notification was not delivered: {}",
+            text::cut(notification.title.show(), 80)
+        ),
         side: Shape::Bad.loud(text::count(notification.failures as usize, "try", "tries")),
         text: html! { (notification.failure.as_deref().unwrap_or("no reason is known")) },
     };

@@ -5,7 +5,7 @@ use qnt9_engine::state::{LegPhase, Run};
 use qnt9_model::AttemptId;
 
 use crate::frame::{Section, page};
-use crate::log::{HITS_MAX, LogLine, Lines, WINDOW_LINES};
+use crate::log::{HITS_MAX, Lines, LogLine, WINDOW_LINES};
 use crate::view::View;
 use crate::{form, paths, standing, text};
 

@@ -21,7 +21,11 @@ pub fn releases(view: &View<'_>) -> Markup {
     releases.sort_by_key(|release| std::cmp::Reverse(release.built));
     let title = match releases.len() {
         0 => "No release was built yet".to_owned(),
-        count => format!("{}, the newest from {}", text::count(count, "release", "releases"), releases[0].commit.short()),
+        count => format!(
+            "{}, the newest from {}",
+            text::count(count, "release", "releases"),
+            releases[0].commit.short()
+        ),
     };
     let body = html! {
         div.head #head data-live { h1 { (title) } }

@@ -39,7 +39,8 @@ pub fn chosen(run: &Run, job: &str, attempt: Option<u32>) -> Option<(AttemptId, 
     let number = attempt.filter(|number| (1..=last).contains(number)).unwrap_or(last);
     let state = leg.attempts.iter().find(|attempt| attempt.number == number);
     let failed = state.and_then(|attempt| {
-        let mut failed = attempt.steps.iter().filter(|(_, step)| step.conclusion == Outcome::Failure);
+        let mut failed =
+            attempt.steps.iter().filter(|(_, step)| step.conclusion == Outcome::Failure);
         failed.next().map(|(index, _)| *index)
     });
     Some((AttemptId { run: run.id, job: leg.leg.job.clone(), attempt: number }, failed))
@@ -117,7 +118,11 @@ fn sentence(view: &View<'_>, run: &Run, waiting: &[Waiting<'_>]) -> String {
                 format!("{} {}.", text::capital(waiting.environment.as_str()), waiting.sentence())
             }
             (None, Some(reason)) => format!("{}: {reason}.", text::capital(standing.word)),
-            (None, None) => format!("{}{done} of {} done.{skipped_words}", running(run), text::count(jobs, "job is", "jobs are")),
+            (None, None) => format!(
+                "{}{done} of {} done.{skipped_words}",
+                running(run),
+                text::count(jobs, "job is", "jobs are")
+            ),
         },
     }
 }
@@ -148,7 +153,8 @@ fn failure(run: &Run) -> String {
         );
     };
     let steps = leg.attempts.last().map(|attempt| &attempt.steps);
-    let step = steps.and_then(|steps| steps.values().find(|step| step.conclusion == Outcome::Failure));
+    let step =
+        steps.and_then(|steps| steps.values().find(|step| step.conclusion == Outcome::Failure));
     match (step, &leg.reason) {
         (Some(step), _) => {
             format!("The job {} failed in its step “{}”.", leg.leg.name, text::cut(&step.name, 90))
@@ -194,7 +200,8 @@ fn gates(view: &View<'_>, run: &Run) -> Markup {
 }
 
 fn what_now(view: &View<'_>, run: &Run) -> Markup {
-    let lost: Vec<&LegState> = run.legs.values().filter(|leg| leg.phase == LegPhase::Lost).collect();
+    let lost: Vec<&LegState> =
+        run.legs.values().filter(|leg| leg.phase == LegPhase::Lost).collect();
     let act = |name: &str| paths::run_act(view.stream, run.id, name);
     html! {
         section.panel {
@@ -279,8 +286,7 @@ fn evidence(view: &View<'_>, run: &Run) -> Markup {
         call.as_ref().is_some_and(|call| call.attempt.run == run.id)
     };
     let proved: Vec<_> = view.project.evidence.iter().filter(|e| of_run(&e.call)).collect();
-    let deployed: Vec<_> =
-        view.project.deployments.values().filter(|d| of_run(&d.call)).collect();
+    let deployed: Vec<_> = view.project.deployments.values().filter(|d| of_run(&d.call)).collect();
     html! {
         @if !proved.is_empty() {
             section.panel {

@@ -41,7 +41,8 @@ impl RunsFilter {
     }
 
     fn query(&self, before: u64) -> String {
-        let pairs = [("workflow", &self.workflow), ("branch", &self.branch), ("status", &self.status)];
+        let pairs =
+            [("workflow", &self.workflow), ("branch", &self.branch), ("status", &self.status)];
         let set = pairs.iter().filter(|(_, value)| !value.is_empty());
         let set = set.map(|(name, value)| format!("{name}={}&", paths::segment(value)));
         format!("?{}before={before}", set.collect::<String>())

@@ -5,7 +5,7 @@ use qnt9_engine::state::{Attempt, LegPhase, LegState, Run, StepState};
 use qnt9_model::fact::Outcome;
 use qnt9_model::{AttemptId, Millis};
 
-use crate::log::{LogLine, Lines, STEP_LINES_MAX};
+use crate::log::{Lines, LogLine, STEP_LINES_MAX};
 use crate::status::Shape;
 use crate::view::View;
 use crate::{form, paths, standing, text, time};
@@ -185,7 +185,12 @@ fn open_lines(view: &View<'_>, chosen: &Chosen, is_running: bool) -> Markup {
 
 /// The lines of a step that was opened, to stand in its place.
 #[must_use]
-pub fn step_rows(view: &View<'_>, attempt: &AttemptId, lines: &[LogLine], has_more: bool) -> Markup {
+pub fn step_rows(
+    view: &View<'_>,
+    attempt: &AttemptId,
+    lines: &[LogLine],
+    has_more: bool,
+) -> Markup {
     let page = paths::log(view.stream, attempt, "log");
     let shown = Lines { clock: view.clock, href: &page, mark: None };
     html! {
