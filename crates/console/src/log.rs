@@ -33,6 +33,15 @@ pub const fn window_of(line: u64) -> u64 {
     (line.saturating_sub(1) / WINDOW_LINES) * WINDOW_LINES + 1
 }
 
+/// Whether lines can be linked to where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchors {
+    /// These are the lines that `#L7` means.
+    Here,
+    /// They are quoted; the lines themselves are elsewhere.
+    Elsewhere,
+}
+
 /// How lines are shown.
 pub struct Lines<'a> {
     /// Zone of the times.
@@ -41,6 +50,8 @@ pub struct Lines<'a> {
     pub href: &'a str,
     /// A text to mark.
     pub mark: Option<&'a str>,
+    /// Whether links lead to these very rows.
+    pub anchors: Anchors,
 }
 
 impl Lines<'_> {
@@ -56,8 +67,9 @@ impl Lines<'_> {
         let (kind, text) = kind(&line.text);
         let number = line.number;
         let class = if kind.is_empty() { "l".to_owned() } else { format!("l {kind}") };
+        let id = (self.anchors == Anchors::Here).then(|| format!("L{number}"));
         html! {
-            div class=(class) id={ "L" (number) } {
+            div class=(class) id=[id] {
                 a.n href={ (self.href) "&line=" (number) "#L" (number) } { (number) }
                 span.t title=(self.clock.exact(line.at)) { (self.clock.wall(line.at)) }
                 span { @for piece in ansi::pieces(text) { (self.piece(&piece)) } }
@@ -163,7 +175,12 @@ mod tests {
     #[test]
     fn a_line_cannot_bring_markup_of_its_own() {
         let clock = Clock { now: Millis(0), zone: jiff::tz::TimeZone::UTC };
-        let lines = Lines { clock: &clock, href: "/log?attempt=1", mark: Some("script") };
+        let lines = Lines {
+            clock: &clock,
+            href: "/log?attempt=1",
+            mark: Some("script"),
+            anchors: Anchors::Here,
+        };
         let line = LogLine {
             number: 7,
             step: None,

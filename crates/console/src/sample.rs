@@ -4,8 +4,7 @@
 use qnt9_engine::State;
 use qnt9_engine::apply::apply;
 use qnt9_model::fact::{
-    Cause, Commit, Counts, DeploymentOutcome, Direction, Leg, Outcome, RefUpdate, Span, Subjects,
-    Verdict,
+    Cause, Commit, Counts, DeploymentOutcome, Direction, Leg, Outcome, RefUpdate, Subjects, Verdict,
 };
 use qnt9_model::plan::{PlanAction, PlanLine, PlanSummary};
 use qnt9_model::policy::{
@@ -744,9 +743,4 @@ fn policy() -> Policy {
             production,
         ],
     }
-}
-
-/// A stretch of time, for tests.
-pub(crate) fn span(started: i64, finished: i64) -> Span {
-    Span { started: Millis(started), finished: Millis(finished) }
 }

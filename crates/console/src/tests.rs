@@ -1,1 +1,540 @@
+//! What every page must hold to, and what the important ones say.
 
+use std::collections::BTreeSet;
+
+use expect_test::{Expect, expect};
+use qnt9_model::{Fact, Millis, Refusal, Role, UserText};
+
+use crate::log::LogLine;
+use crate::pages::{self, AuditFilter, AuditPage, Chosen, JobLog, RunExtras, RunsFilter, SignIn};
+use crate::sample::{Sample, sha};
+use crate::time::Clock;
+use crate::{Markup, SignedIn, View, Visitor};
+
+const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>&amp;";
+
+fn signed_in(name: &str, role: Role) -> Visitor {
+    let csrf = Box::new(|path: &str| format!("proof-for-{path}"));
+    let person = SignedIn { name: name.to_owned(), role, demo: true, csrf };
+    Visitor { person: Some(person), here: "/p/qnt9-srs".to_owned() }
+}
+
+fn with_view<T>(sample: &Sample, visitor: &Visitor, look: impl FnOnce(&View<'_>) -> T) -> T {
+    let clock = Clock::utc(sample.now);
+    look(&View::of(&sample.state, &sample.stream, &clock, visitor, None).expect("it has a project"))
+}
+
+/// Every page of a state, as HTML.
+fn every_page(sample: &Sample, visitor: &Visitor) -> Vec<(String, String)> {
+    with_view(sample, visitor, |view| {
+        let mut all: Vec<(String, Markup)> = vec![
+            ("home".to_owned(), pages::home(view)),
+            ("runs".to_owned(), pages::runs(view, &RunsFilter::default())),
+            ("environments".to_owned(), pages::environments(view)),
+            ("approvals".to_owned(), pages::approvals(view)),
+            ("releases".to_owned(), pages::releases(view)),
+            ("notifications".to_owned(), pages::notifications(view)),
+            ("find".to_owned(), pages::find(view)),
+            (
+                "audit".to_owned(),
+                pages::audit(view, &AuditFilter::default(), &AuditPage::default()),
+            ),
+            ("sign in".to_owned(), pages::sign_in(visitor, &sign_in_page())),
+            ("not found".to_owned(), pages::not_found(visitor, "such thing")),
+            ("refused".to_owned(), pages::refused(view, &held(), "/")),
+        ];
+        for run in view.project.runs.values() {
+            let chosen = pages::chosen(run, "", None).map(|(attempt, open)| Chosen {
+                attempt,
+                open: open.or(Some(0)),
+                lines: vec![line(1, HOSTILE), line(2, "##[error]no")],
+                live: None,
+                trouble: None,
+            });
+            if let Some(chosen) = &chosen {
+                let log = JobLog {
+                    attempt: chosen.attempt.clone(),
+                    lines: vec![line(1, HOSTILE)],
+                    from: 1,
+                    total: 3_000,
+                    search: Some(pages::Search {
+                        text: HOSTILE.to_owned(),
+                        hits: vec![line(1, HOSTILE)],
+                        has_more: true,
+                    }),
+                    trouble: Some(HOSTILE.to_owned()),
+                };
+                all.push((format!("log of {}", run.id), pages::job_log(view, run, &log)));
+            }
+            let extras = RunExtras {
+                chosen,
+                summaries: vec![pages::Summary {
+                    job: "job".to_owned(),
+                    markdown: format!(
+                        "# {HOSTILE}\n[{HOSTILE}](javascript:alert(1))\n| {HOSTILE} |\n|---|\n| x |"
+                    ),
+                }],
+            };
+            all.push((format!("run {}", run.id), pages::run(view, run, &extras)));
+        }
+        for deployment in view.project.deployments.values() {
+            let page = pages::deployment(view, deployment);
+            all.push((format!("deployment {}", deployment.id), page));
+        }
+        all.into_iter().map(|(name, page)| (name, page.into_string())).collect()
+    })
+}
+
+fn sign_in_page() -> SignIn<'static> {
+    let demo = vec![("alice".to_owned(), "admin".to_owned())];
+    SignIn { next: HOSTILE, demo, failure: Some(HOSTILE) }
+}
+
+fn held() -> Refusal {
+    let why = qnt9_model::Why::leaf(HOSTILE, qnt9_model::why::Holds::No).because(HOSTILE);
+    Refusal::Held { subject: HOSTILE.to_owned(), why: Box::new(why) }
+}
+
+fn line(number: u64, text: &str) -> LogLine {
+    LogLine { number, step: Some(0), at: Millis(0), text: text.to_owned() }
+}
+
+/// A story in which every text a user can write is hostile.
+fn hostile() -> Sample {
+    let mut sample = Sample::story();
+    let machine = qnt9_model::Actor::Platform;
+    let run = *sample.state.projects[&sample.stream].runs.keys().next_back().expect("it has runs");
+    sample.approve(run, "alice", Some(HOSTILE));
+    let text = || UserText::from(HOSTILE);
+    let commit = sha("a41d77e");
+    let call =
+        sample.state.projects[&sample.stream].plans.values().next().expect("a plan").call.clone();
+    for fact in [
+        Fact::PolicyRefused { commit: commit.clone(), message: text() },
+        Fact::WorkflowRefused { commit, path: HOSTILE.to_owned(), message: text() },
+        Fact::NotificationPosted { call: None, title: text(), text: text(), webhook: Some(text()) },
+        Fact::JobSkipped { run, key: "verify".to_owned(), reason: text() },
+        Fact::JobImpossible { run, key: "notify".to_owned(), reason: text() },
+        Fact::RunCancelRequested { run, reason: HOSTILE.to_owned() },
+        Fact::StateLocked { workspace: HOSTILE.to_owned(), lock: HOSTILE.to_owned(), info: text() },
+        Fact::EvidenceRecorded {
+            call: Some(call.clone()),
+            kind: HOSTILE.to_owned(),
+            environment: None,
+            commit: sha("9f03c1a"),
+            release: None,
+            passed: false,
+            summary: HOSTILE.to_owned(),
+            time_scale: 20,
+        },
+        Fact::ArtifactKept {
+            attempt: call.attempt,
+            name: HOSTILE.to_owned(),
+            blob: String::new(),
+            bytes: 1,
+            expires: Millis(0),
+        },
+    ] {
+        sample.fact(&machine, fact);
+    }
+    sample
+}
+
+/// One opening tag with its attributes, unescaped.
+struct Tag {
+    name: String,
+    attributes: Vec<(String, String)>,
+}
+
+impl Tag {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The opening tags of a page. Text and attribute values have `<` and `>` escaped, so every `<`
+/// begins a tag; a page that breaks this fails the tests below.
+fn tags(page: &str) -> Vec<Tag> {
+    let mut tags = Vec::new();
+    for piece in page.split('<').skip(1) {
+        let (inside, _) = piece.split_once('>').expect("every tag is closed");
+        if inside.starts_with(['/', '!']) {
+            continue;
+        }
+        let (name, mut rest) = inside.split_once([' ']).unwrap_or((inside, ""));
+        let mut attributes = Vec::new();
+        while !rest.trim().is_empty() {
+            rest = rest.trim_start();
+            let end = rest.find(['=', ' ']).unwrap_or(rest.len());
+            let key = rest[..end].to_owned();
+            rest = &rest[end..];
+            let mut value = String::new();
+            if let Some(quoted) = rest.strip_prefix("=\"") {
+                let (inner, after) = quoted.split_once('"').expect("every value is closed");
+                value = inner.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">");
+                rest = after;
+            }
+            attributes.push((key, value));
+        }
+        tags.push(Tag { name: name.to_owned(), attributes });
+    }
+    tags
+}
+
+/// The text of a page between two marks, one line per block.
+fn text_between(page: &str, from: &str, to: &str) -> String {
+    let (_, rest) = page.split_once(from).unwrap_or_else(|| panic!("no {from}"));
+    let (part, _) = rest.split_once(to).unwrap_or_else(|| panic!("no {to} after {from}"));
+    // A mark inside a tag: the text begins behind it.
+    let part = if from.ends_with('>') { part } else { part.split_once('>').map_or("", |(_, p)| p) };
+    let (mut text, rest) = match part.split_once('<') {
+        Some((first, rest)) => (first.to_owned(), rest),
+        None => (part.to_owned(), ""),
+    };
+    const BLOCKS: [&str; 10] =
+        ["li", "p", "h1", "h2", "tr", "dt", "form", "small", "section", "code"];
+    for piece in rest.split('<') {
+        let (tag, after) = piece.split_once('>').unwrap_or((piece, ""));
+        let name: String = tag.chars().take_while(|c| !c.is_whitespace()).collect();
+        text.push(if BLOCKS.contains(&name.as_str()) { '\n' } else { ' ' });
+        text.push_str(&after.replace("&lt;", "<").replace("&gt;", ">"));
+        if name == "/td" || name == "/th" {
+            text.push_str(" | ");
+        }
+    }
+    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join("\n") + "\n"
+}
+
+fn check(sample: &Sample, visitor: &Visitor, page: &str, from: &str, to: &str, expected: &Expect) {
+    let pages = every_page(sample, visitor);
+    let (_, html) = pages.iter().find(|(name, _)| name == page).expect("there is such a page");
+    expected.assert_eq(&text_between(html, from, to));
+}
+
+fn visitors() -> [Visitor; 3] {
+    [Visitor::default(), signed_in("alice", Role::Admin), signed_in("dana", Role::Developer)]
+}
+
+fn samples() -> [Sample; 3] {
+    [Sample::new(), Sample::story(), hostile()]
+}
+
+fn for_every_page(look: impl Fn(&str, &str)) {
+    for sample in samples() {
+        for visitor in visitors() {
+            for (name, page) in every_page(&sample, &visitor) {
+                look(&name, &page);
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_a_user_wrote_becomes_markup() {
+    for_every_page(|name, page| {
+        assert!(!page.contains("<img"), "{name}");
+        let scripts: Vec<Tag> = tags(page).into_iter().filter(|tag| tag.name == "script").collect();
+        assert_eq!(scripts.len(), 1, "{name}");
+        assert!(scripts[0].get("src").is_some_and(|src| src.starts_with("/assets/")), "{name}");
+        for tag in tags(page) {
+            for (key, value) in &tag.attributes {
+                assert!(!key.starts_with("on"), "{name}: {key}");
+                assert!(!value.trim_start().starts_with("javascript:"), "{name}: {value}");
+            }
+        }
+    });
+}
+
+#[test]
+fn pages_load_nothing_from_elsewhere_and_style_nothing_inline() {
+    for_every_page(|name, page| {
+        for tag in tags(page) {
+            assert!(tag.get("style").is_none(), "{name}: style on {}", tag.name);
+            assert_ne!(tag.name, "style", "{name}");
+            for loaded in ["link", "script", "img", "iframe", "object"] {
+                if tag.name == loaded {
+                    let from = tag.get("src").or(tag.get("href")).unwrap_or_default();
+                    assert!(from.starts_with("/assets/"), "{name}: {loaded} from {from}");
+                }
+            }
+        }
+        assert!(page.len() < 60 * 1024, "{name} has {} bytes", page.len());
+    });
+}
+
+#[test]
+fn every_form_that_changes_something_is_proven() {
+    for_every_page(|name, page| {
+        for form in page.split("<form").skip(1) {
+            let form = format!("<form{}", form.split("</form>").next().expect("it ends"));
+            let inside = tags(&form);
+            if inside[0].get("method") != Some("post") {
+                continue;
+            }
+            let action = inside[0].get("action").expect("every form says where it posts to");
+            if action.starts_with("/login") {
+                continue;
+            }
+            let proof = inside.iter().find(|tag| tag.get("name") == Some("csrf"));
+            let proof = proof.and_then(|tag| tag.get("value"));
+            assert_eq!(proof, Some(format!("proof-for-{action}").as_str()), "{name}: {action}");
+        }
+    });
+}
+
+#[test]
+fn a_visitor_without_a_session_gets_no_form_that_changes_something() {
+    for sample in samples() {
+        for (name, page) in every_page(&sample, &Visitor::default()) {
+            if name != "sign in" {
+                assert!(!page.contains("method=\"post\""), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_can_be_read_without_eyes() {
+    for_every_page(|name, page| {
+        let tags = tags(page);
+        let count = |wanted: &str| tags.iter().filter(|tag| tag.name == wanted).count();
+        assert_eq!((count("h1"), count("main")), (1, 1), "{name}");
+        let (head, _) = page.split_once("</head>").expect("a page has a head");
+        assert!(head.contains("<title>") && !head.contains("<title> ·"), "{name}");
+        assert!(tags.iter().any(|tag| tag.get("lang") == Some("en")), "{name}");
+        let labelled: BTreeSet<&str> = tags.iter().filter_map(|tag| tag.get("for")).collect();
+        let mut ids = BTreeSet::new();
+        let mut level = 1;
+        for tag in &tags {
+            if let Some(id) = tag.get("id") {
+                assert!(ids.insert(id), "{name}: the id {id} stands twice");
+                assert!(!id.contains(' '), "{name}: {id}");
+            }
+            match tag.name.as_str() {
+                "input" | "select" if tag.get("type") != Some("hidden") => {
+                    let id = tag.get("id").unwrap_or_default();
+                    assert!(labelled.contains(id), "{name}: the field {id} has no label");
+                }
+                "th" => assert!(tag.get("scope").is_some(), "{name}: a heading of nothing"),
+                "nav" => assert!(tag.get("aria-label").is_some(), "{name}"),
+                "svg" if tag.get("aria-hidden").is_none() => {
+                    assert!(tag.get("aria-label").is_some(), "{name}: a picture without words");
+                }
+                "h1" | "h2" | "h3" => {
+                    let next: u32 = tag.name[1..].parse().expect("a level");
+                    assert!(next <= level + 1, "{name}: {} after h{level}", tag.name);
+                    level = next;
+                }
+                _ => {}
+            }
+        }
+        for label in labelled {
+            assert!(ids.contains(label), "{name}: a label for {label}, which is not there");
+        }
+        let described = tags.iter().filter_map(|tag| tag.get("aria-labelledby"));
+        for by in described {
+            assert!(ids.contains(by), "{name}: described by {by}, which is not there");
+        }
+    });
+}
+
+#[test]
+fn home_says_what_needs_whom() {
+    let sample = Sample::story();
+    let alice = signed_in("alice", Role::Admin);
+    check(
+        &sample,
+        &alice,
+        "home",
+        "id=\"needs\"",
+        "id=\"board\"",
+        &expect![[r#"
+            One thing needs you
+            Production serves 2c41f9e, 3 commits behind main.
+            Approve 9f03c1a for production Review 9f03c1a for production
+            2 commits by carol and dana · plan +1 ~1 -0, nothing destroyed · load-test: P95 212 ms, P99 402 ms, failed 0.02 %, availability 99.98 % · 1 of 2 approvals · can approve: alice · expires in 6 d
+        "#]],
+    );
+    let dana = signed_in("dana", Role::Developer);
+    check(
+        &sample,
+        &dana,
+        "home",
+        "<h1>",
+        "</h1>",
+        &expect![[r#"
+            Nothing needs you; one thing waits for others
+        "#]],
+    );
+    check(
+        &Sample::new(),
+        &alice,
+        "home",
+        "id=\"needs\"",
+        "id=\"latest\"",
+        &expect![[r#"
+        Nothing needs you
+        Production serves nothing yet.
+        Environments
+        Service | development | staging | production |
+        stock | nothing yet | nothing yet | nothing yet |
+        infrastructure | no plan yet | no plan yet | no plan yet |
+    "#]],
+    );
+}
+
+#[test]
+fn a_waiting_run_says_why_and_who() {
+    let sample = Sample::story();
+    let alice = signed_in("alice", Role::Admin);
+    let run = "run 304";
+    check(
+        &sample,
+        &alice,
+        run,
+        "<h1>",
+        "id=\"graph\"",
+        &expect![[r#"
+            Merge develop: search by WKN waits production
+            Production waits for one approval.
+            #7 of Terraform Apply - Multi-Environment on main 9f03c1a dispatched by carol (demo), 19 s ago 19 s in all
+        "#]],
+    );
+    check(
+        &sample,
+        &alice,
+        run,
+        "id=\"approve-304-production\"",
+        "</section>",
+        &expect![[r#"
+            Why production waits
+            branch main may deploy here
+            a person dispatched it carol
+            tests passed for 9f03c1a format, lint, unit and http tests, terraform (made at time scale 20)
+            load-test passed in staging for 3a00…00 P95 212 ms, P99 402 ms, failed 0.02 %, availability 99.98 % (made at time scale 20)
+            2 of alice, bob, carol approve 1 of 2; can change it: alice
+            alice can approve
+            bob 14 s ago (demo)
+            carol cannot dispatched it and wrote 1 of its commits
+            30 s since it was asked for 16 s passed; holds at 05:49 , in 14 s
+            no other job holds production
+            You approve release 3a00…00 and plan 39f1c07b…; if either changes, this lapses.
+            A word for the record (optional) Approve Reject it instead
+            A word for the record (optional) Reject
+            qnt9 approve production 9f03c1a
+        "#]],
+    );
+    let (bob, dana) = (signed_in("bob", Role::Approver), signed_in("dana", Role::Developer));
+    let barrier = |visitor: &Visitor| {
+        let pages = every_page(&sample, visitor);
+        let (_, page) = pages.iter().find(|(name, _)| name == run).expect("it is there");
+        let tree = text_between(page, "id=\"approve-304-production\"", "</section>");
+        tree.trim_end().rsplit("\n").nth(1).unwrap_or_default().to_owned()
+    };
+    expect!["You have approved this; it still needs alice."]
+        .assert_eq(&barrier(&bob));
+    expect!["To approve or reject one must be approver; dana is developer."].assert_eq(&barrier(&dana));
+    expect!["carol cannot approve this: dispatched it and wrote 1 of its commits. alice can."].assert_eq(&barrier(&signed_in("carol", Role::Approver)));
+    expect!["Sign in to approve or reject."]
+        .assert_eq(&barrier(&Visitor::default()));
+}
+
+#[test]
+fn a_failed_run_names_the_step() {
+    let sample = Sample::story();
+    check(
+        &sample,
+        &Visitor::default(),
+        "run 150",
+        "id=\"head\"",
+        "id=\"graph\"",
+        &expect![[r#"
+            Runs / Staging
+            rank by recency <script>alert(1)</script> failure staging
+            The job load-test failed in its step “qnt9 load run --environment staging”.
+            #128 of Staging on main a41d77e pushed by dana (demo), 47 min ago 52 s in all
+        "#]],
+    );
+    check(
+        &sample,
+        &Visitor::default(),
+        "run 150",
+        "id=\"timing-title\"",
+        "</table>",
+        &expect![[r#"
+            Where the time went
+            52 s: 0.6 s qnt9's own, 21 s load test, 30 s your steps
+            Job | Needs | Result | Waited | Ran | From start to end |
+            format | – | success | 0 s | 6.3 s | |
+            lint | – | success | 0 s | 6.3 s | |
+            test (--lib) | – | success | 0 s | 20 s | |
+            test (--test http) | – | success | 20 s | 20 s | |
+            terraform | – | success | 0 s | 6.3 s | |
+            infrastructure staging | format, lint, test, terraform | success | 0 s | 5 s | |
+            release | format, lint, test, terraform | success | 0 s | 12 s | |
+            deploy staging | infrastructure, release | success | 0 s | 5.8 s | |
+            load-test | deploy | failure | 0 s | 22 s | |
+            summary | format, lint, test, terraform, infrastructure, release, deploy, load-test | success | 0 s | 0.5 s | |
+        "#]],
+    );
+}
+
+#[test]
+fn a_rolled_back_deployment_says_why_and_how_far() {
+    let mut sample = Sample::story();
+    let run = *sample.state.projects[&sample.stream].runs.keys().next_back().expect("it has runs");
+    sample.approve(run, "alice", None);
+    sample.finish_production(run, "9f03c1a", Some(5));
+    let last = *sample.state.projects[&sample.stream].deployments.keys().next_back().expect("one");
+    let page = format!("deployment {last}");
+    let nobody = Visitor::default();
+    check(
+        &sample,
+        &nobody,
+        &page,
+        "id=\"head\"",
+        "id=\"traffic\"",
+        &expect![[r#"
+            Environments / production
+            9f03c1a to production rolled back at 5 %
+            61 of 304 failed (20.0 %) against 0 of 5776 of the old release (0.0 %): worse than tolerated. All traffic is back with 2c41f9e.
+            stock, asked for by carol, approved by bob and alice, 5 s ago took 4.8 s
+        "#]],
+    );
+    check(
+        &sample,
+        &nobody,
+        &page,
+        "<tbody>",
+        "</table>",
+        &expect![[r#"
+        5 % | 05:48:55 | 4 s | 80 of 400, 20 % | 1 of 7,600, 0.01 % |
+    "#]],
+    );
+    check(
+        &sample,
+        &nobody,
+        "home",
+        "<h1>",
+        "id=\"latest\"",
+        &expect![[r#"
+            Two things need you
+            Production serves 2c41f9e, 3 commits behind main.
+            Terraform Apply - Multi-Environment failed on main 9f03c1a deploy
+            “Merge develop: search by WKN”, started by carol. The step “Deploy step by step” failed now .
+            9f03c1a did not reach production/stock rolled back at 5 %
+            61 of 304 failed (20.0 %) against 0 of 5776 of the old release (0.0 %): worse than tolerated
+            Environments
+            Service | development | staging | production |
+            stock | nothing yet | 9f03c1a
+            5 min ago · dana · 1 behind main | 2c41f9e
+            9 d ago · carol, approved by alice and bob · 3 behind main
+            9f03c1a was rolled back at 5 % |
+            infrastructure | no plan yet | +3 ~1 -0
+            planned 6 min ago by run 227 | +1 ~1 -0
+            planned 27 s ago by run 304 |
+        "#]],
+    );
+}

@@ -120,7 +120,8 @@ mod tests {
         #[test]
         fn any_line_is_taken(line in "(\u{1b}|\\[|[0-9;]|m|\\]|.)*") {
             for piece in pieces(&line) {
-                prop_assert!(!piece.text.contains('\u{1b}'));
+                let has_escape = piece.text.contains('\u{1b}');
+                prop_assert!(!has_escape, "{}", piece.text.escape_debug());
             }
         }
     }

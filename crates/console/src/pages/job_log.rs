@@ -5,7 +5,7 @@ use qnt9_engine::state::{LegPhase, Run};
 use qnt9_model::AttemptId;
 
 use crate::frame::{Section, page};
-use crate::log::{HITS_MAX, Lines, LogLine, WINDOW_LINES};
+use crate::log::{Anchors, HITS_MAX, Lines, LogLine, WINDOW_LINES};
 use crate::view::View;
 use crate::{form, paths, standing, text};
 
@@ -80,7 +80,7 @@ pub fn fragment(view: &View<'_>, log: &JobLog) -> Markup {
 fn window(view: &View<'_>, log: &JobLog, is_running: bool) -> Markup {
     let href = paths::log(view.stream, &log.attempt, "log");
     let mark = log.search.as_ref().map(|search| search.text.as_str());
-    let lines = Lines { clock: view.clock, href: &href, mark };
+    let lines = Lines { clock: view.clock, href: &href, mark, anchors: Anchors::Here };
     let next = log.from + WINDOW_LINES;
     let at_end = next > log.total;
     let tail = (is_running && at_end)
@@ -115,7 +115,8 @@ fn search_form(view: &View<'_>, log: &JobLog) -> Markup {
 fn hits(view: &View<'_>, log: &JobLog, search: &Search) -> Markup {
     let href = paths::log(view.stream, &log.attempt, "log");
     let base = format!("{href}&q={}", paths::segment(&search.text));
-    let lines = Lines { clock: view.clock, href: &base, mark: Some(&search.text) };
+    let mark = Some(search.text.as_str());
+    let lines = Lines { clock: view.clock, href: &base, mark, anchors: Anchors::Elsewhere };
     html! {
         section.panel.flush aria-labelledby="hits-title" {
             div.bar {

@@ -5,7 +5,7 @@ use qnt9_engine::state::{Attempt, LegPhase, LegState, Run, StepState};
 use qnt9_model::fact::Outcome;
 use qnt9_model::{AttemptId, Millis};
 
-use crate::log::{Lines, LogLine, STEP_LINES_MAX};
+use crate::log::{Anchors, Lines, LogLine, STEP_LINES_MAX};
 use crate::status::Shape;
 use crate::view::View;
 use crate::{form, paths, standing, text, time};
@@ -173,7 +173,7 @@ fn open_lines(view: &View<'_>, chosen: &Chosen, is_running: bool) -> Markup {
     let last = chosen.lines.last().map_or(0, |line| line.number);
     let tail = is_running
         .then(|| format!("{}&after={last}", paths::log(view.stream, &chosen.attempt, "live")));
-    let lines = Lines { clock: view.clock, href: &page, mark: None };
+    let lines = Lines { clock: view.clock, href: &page, mark: None, anchors: Anchors::Here };
     html! {
         @if chosen.lines.len() >= STEP_LINES_MAX && let Some(first) = chosen.lines.first() {
             p.soft { "Lines before " (first.number) " are in " a href={ (page) "&line=" (first.number) "#L" (first.number) } { "the whole log" } "." }
@@ -192,7 +192,7 @@ pub fn step_rows(
     has_more: bool,
 ) -> Markup {
     let page = paths::log(view.stream, attempt, "log");
-    let shown = Lines { clock: view.clock, href: &page, mark: None };
+    let shown = Lines { clock: view.clock, href: &page, mark: None, anchors: Anchors::Here };
     html! {
         @if has_more && let Some(first) = lines.first() {
             p.soft { "Lines before " (first.number) " are in " a href={ (page) "&line=" (first.number) "#L" (first.number) } { "the whole log" } "." }

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::Stream;
-use qnt9_console::log::{Lines, LogLine};
+use qnt9_console::log::{Anchors, Lines, LogLine};
 use qnt9_console::paths;
 use qnt9_console::time::Clock;
 use qnt9_model::{AttemptId, StreamId};
@@ -158,7 +158,7 @@ impl Tail {
             lines.into_iter().filter(|line| line.number > self.after).collect();
         for part in fresh.chunks(EVENT_LINES_MAX) {
             let clock = Clock::utc(now());
-            let rows = Lines { clock: &clock, href: &self.href, mark: None }.rows(part);
+            let rows = Lines { clock: &clock, href: &self.href, mark: None, anchors: Anchors::Here }.rows(part);
             let last = part.last().map_or(self.after, |line| line.number);
             let event =
                 Event::default().event("lines").id(last.to_string()).data(rows.into_string());
