@@ -1,7 +1,6 @@
 //! Writes every page of a made-up project into a folder, to look at them:
 //! `cargo run -p qnt9-console --example pages -- FOLDER`.
 
-#[expect(dead_code, reason = "the tests use the rest")]
 #[path = "../src/sample.rs"]
 mod sample;
 

@@ -158,7 +158,9 @@ impl Tail {
             lines.into_iter().filter(|line| line.number > self.after).collect();
         for part in fresh.chunks(EVENT_LINES_MAX) {
             let clock = Clock::utc(now());
-            let rows = Lines { clock: &clock, href: &self.href, mark: None, anchors: Anchors::Here }.rows(part);
+            let rows =
+                Lines { clock: &clock, href: &self.href, mark: None, anchors: Anchors::Here }
+                    .rows(part);
             let last = part.last().map_or(self.after, |line| line.number);
             let event =
                 Event::default().event("lines").id(last.to_string()).data(rows.into_string());

@@ -46,6 +46,11 @@ impl AttemptLog {
         Self { core: core.clone(), chunks, pending, result, step_failed }
     }
 
+    #[cfg(test)]
+    pub(super) fn made_up(core: &Core, chunks: Vec<LogChunk>, pending: Vec<LogLine>) -> Self {
+        Self { core: core.clone(), chunks, pending, result: None, step_failed: false }
+    }
+
     /// Whether the job failed and no step says how: then the end of its log is worth showing.
     pub(super) fn is_unexplained(&self) -> bool {
         self.result == Some(Outcome::Failure) && !self.step_failed
@@ -109,7 +114,7 @@ impl AttemptLog {
     }
 
     /// The first line of a step, if it wrote any.
-    fn first_line_of(&self, step: u32) -> Result<Option<u64>, String> {
+    pub(super) fn first_line_of(&self, step: u32) -> Result<Option<u64>, String> {
         let after = self.first_chunk_after(step)?;
         let mut first = None;
         for chunk in self.chunks[..after].iter().rev() {
