@@ -296,6 +296,101 @@ impl Git {
         self.run(&["update-ref", name, new, old], b"").await.map(drop)
     }
 
+    /// Takes over every branch and tag of another repository, at a path or over http.
+    pub async fn fetch(&self, from: &str) -> Result<(), GitError> {
+        if from.starts_with('-') {
+            return Err(GitError::Name(from.to_owned()));
+        }
+        let refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+        self.run(&["fetch", "--quiet", "--prune", from, refs[0], refs[1]], b"").await.map(drop)
+    }
+
+    /// Pushes a commit to a ref of another repository over http, with a token as the password, and
+    /// returns what the other side said.
+    pub async fn push(
+        &self,
+        to: &str,
+        token: &str,
+        commit: &str,
+        reference: &str,
+    ) -> Result<String, GitError> {
+        use base64::Engine as _;
+        check_sha(commit)?;
+        check_name(reference)?;
+        let credentials = format!("qnt9:{token}");
+        let credentials = base64::engine::general_purpose::STANDARD.encode(credentials);
+        let mut command = self.command();
+        // In the environment and not among the arguments, which every user of the machine can read.
+        command
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "http.extraHeader")
+            .env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {credentials}"))
+            .args(["push", "--porcelain", to, &format!("{commit}:{reference}")]);
+        let (_, said) = outputs("push", command, b"").await?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Commits the tree of another commit on top of `parents` and returns the commit: a merge whose
+    /// result is known.
+    pub async fn commit_tree_of(
+        &self,
+        commit: &str,
+        parents: &[String],
+        message: &str,
+        by: &Signature,
+    ) -> Result<String, GitError> {
+        check_sha(commit)?;
+        let tree = self.text(&["rev-parse", &format!("{commit}^{{tree}}")]).await?;
+        self.commit_tree(tree.trim(), parents, message, by).await
+    }
+
+    /// Commits a patch on top of a commit and returns the new commit.
+    pub async fn commit_patch(
+        &self,
+        base: &str,
+        patch: &[u8],
+        message: &str,
+        by: &Signature,
+    ) -> Result<String, GitError> {
+        check_sha(base)?;
+        let scratch = self.repository.join("qnt9-index");
+        let with_index = |args: &[&str]| {
+            let mut command = self.command();
+            command.env("GIT_INDEX_FILE", &scratch).args(args);
+            command
+        };
+        remove(&scratch)?;
+        output("read-tree", with_index(&["read-tree", base]), b"").await?;
+        output("apply", with_index(&["apply", "--cached", "-"]), patch).await?;
+        let tree = output("write-tree", with_index(&["write-tree"]), b"").await?;
+        remove(&scratch)?;
+        let tree = String::from_utf8_lossy(&tree).trim().to_owned();
+        self.commit_tree(&tree, &[base.to_owned()], message, by).await
+    }
+
+    async fn commit_tree(
+        &self,
+        tree: &str,
+        parents: &[String],
+        message: &str,
+        by: &Signature,
+    ) -> Result<String, GitError> {
+        let mut command = self.command();
+        command.args(["commit-tree", tree]);
+        for parent in parents {
+            check_sha(parent)?;
+            command.args(["-p", parent]);
+        }
+        let at = format!("{} +0000", by.at);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), &by.name);
+            command.env(format!("GIT_{role}_EMAIL"), &by.email);
+            command.env(format!("GIT_{role}_DATE"), &at);
+        }
+        let commit = output("commit-tree", command, message.as_bytes()).await?;
+        Ok(String::from_utf8_lossy(&commit).trim().to_owned())
+    }
+
     /// Starts one side of the stateless transport: what the client sent goes to its standard input,
     /// what it prints goes to the client. `protocol` is the client's `Git-Protocol` header.
     pub fn serve(
@@ -347,7 +442,16 @@ impl Git {
     }
 }
 
-async fn output(name: &str, mut command: Command, input: &[u8]) -> Result<Vec<u8>, GitError> {
+async fn output(name: &str, command: Command, input: &[u8]) -> Result<Vec<u8>, GitError> {
+    outputs(name, command, input).await.map(|(printed, _)| printed)
+}
+
+/// What a command printed and what it said.
+async fn outputs(
+    name: &str,
+    mut command: Command,
+    input: &[u8],
+) -> Result<(Vec<u8>, Vec<u8>), GitError> {
     command.kill_on_drop(true);
     let mut child = command.spawn().map_err(GitError::Start)?;
     let mut stdin = child.stdin.take().expect("the standard input was asked for as a pipe");
@@ -372,7 +476,7 @@ async fn output(name: &str, mut command: Command, input: &[u8]) -> Result<Vec<u8
         let line = format!("{} bytes, more than {OUTPUT_BYTES_MAX}", done.stdout.len());
         return Err(GitError::Output { command: name.to_owned(), line });
     }
-    Ok(done.stdout)
+    Ok((done.stdout, done.stderr))
 }
 
 fn remove(path: &Path) -> Result<(), GitError> {

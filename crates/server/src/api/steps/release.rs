@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use qnt9_model::{Command, ReleaseDigest, Sha};
+use qnt9_model::{Command, Sha};
 use serde::Deserialize;
 
 use crate::Core;
@@ -17,39 +17,28 @@ pub(crate) struct Built {
     call: u32,
 }
 
-/// Takes a packed OCI layout: verifies it, keeps its blobs, and names the release by its manifest.
+/// Takes a packed OCI layout: verifies it, keeps it, and names the release by its manifest.
 pub(crate) async fn build(
     State(core): State<Core>,
     caller: JobCaller,
     Asked(built): Asked<Built>,
     packed: Bytes,
 ) -> Result<Json<Digest>, ApiError> {
-    let kept = core.clone();
-    let bytes = packed.len() as u64;
-    let taken = tokio::task::spawn_blocking(move || keep(&kept, &packed));
-    let release =
-        taken.await.map_err(|error| ApiError::failed("keeping the release", &error))??;
-    let digest = ReleaseDigest::from(release.digest);
+    let releases = core.releases();
+    let taken = tokio::task::spawn_blocking(move || {
+        qnt9_registry::unpack_upload(&mut packed.as_ref(), &releases)
+    });
+    let taken = taken.await.map_err(|error| ApiError::failed("keeping the release", &error))?;
+    let release = taken.map_err(|error| ApiError::invalid("the release", error.to_string()))?;
     let command = Command::BuildRelease {
         call: caller.key(Call { step: built.step, call: built.call }),
-        release: digest.clone(),
+        release: release.digest.clone(),
         service: release.service,
-        configuration: release.configuration,
-        bytes,
+        configuration: release.configuration.into_iter().collect(),
+        bytes: release.bytes,
     };
     core.ask(&caller.project, &caller.actor, command).await?;
-    Ok(Json(Digest { digest }))
-}
-
-struct Kept {
-    digest: String,
-    service: String,
-    configuration: Vec<(String, String)>,
-}
-
-fn keep(core: &Core, packed: &[u8]) -> Result<Kept, ApiError> {
-    let _ = (core, packed);
-    Err(ApiError::Failed("releases".to_owned()))
+    Ok(Json(Digest { digest: release.digest }))
 }
 
 #[derive(Deserialize)]

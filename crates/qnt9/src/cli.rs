@@ -1,0 +1,484 @@
+//! The command line: what can be asked, in one place.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// From push to production on one machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "qnt9",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 the thing asked for failed, 2 usage, 3 held by a gate, \
+                  4 the machine lacks something, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Print data as JSON (JSON Lines where it streams)
+    #[arg(long, global = true, help_heading = "For every command")]
+    pub json: bool,
+    /// The data folder whose server is meant
+    #[arg(long, global = true, value_name = "DIR", help_heading = "For every command")]
+    pub data: Option<PathBuf>,
+    /// The project, where the server has several
+    #[arg(long, global = true, value_name = "NAME", help_heading = "For every command")]
+    pub project: Option<String>,
+    /// Act as this person, whose token this machine keeps
+    #[arg(long = "as", global = true, value_name = "PERSON", help_heading = "For every command")]
+    pub person: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the platform and deliver the reference system to production
+    Up(Up),
+    /// What is going on: environments, running and waiting runs
+    Status,
+    /// List runs, or show one with its jobs
+    Runs(Runs),
+    /// Print a job's log
+    Logs(Logs),
+    /// Start a workflow by hand
+    Dispatch(Dispatch),
+    /// Approve what waits for an environment
+    Approve(Decide),
+    /// Reject what waits for an environment
+    Reject(Decide),
+    /// Stop a run
+    Cancel(RunOnly),
+    /// Run an ended run once more, as a new run of the same commit
+    Rerun(RunOnly),
+    /// Decide about a job whose runner was lost
+    Resolve(Resolve),
+    /// Explain why a run, a job, an environment or a deployment stands where it stands
+    Why(Why),
+    /// What is where, since when, by whom
+    Environments,
+    /// List releases
+    Releases,
+    /// List deployments
+    Deployments(Deployments),
+    /// Take an environment back to a release that ran there, or stop a rollout
+    Rollback(Rollback),
+    /// Secrets that jobs get
+    #[command(subcommand)]
+    Secrets(Secrets),
+    /// List notifications
+    Notifications,
+    /// List evidence, or record some (inside a step)
+    Evidence(Evidence),
+    /// The log of facts: verify it offline, export it
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Check what this machine has and lacks
+    Doctor,
+    /// Workflow files
+    #[command(subcommand)]
+    Workflow(Workflow),
+
+    /// Terraform state (inside a step)
+    #[command(subcommand)]
+    State(State),
+    /// Terraform plans that approvals are for (inside a step)
+    #[command(subcommand)]
+    Plan(Plan),
+    /// Build or find a release (inside a step)
+    #[command(subcommand)]
+    Release(Release),
+    /// Deploy a release and wait until its rollout has ended (inside a step)
+    Deploy(Deploy),
+    /// Print an environment's address (inside a step)
+    Url(Url),
+    /// Check an environment's health once, through its address (inside a step)
+    Health(Health),
+    /// Load tests (inside a step)
+    #[command(subcommand)]
+    Load(Load),
+    /// Wait, and have it counted as waiting (inside a step)
+    Wait(Wait),
+    /// Post a notification (inside a step)
+    Notify(Notify),
+    /// What only the platform on one machine has (inside a step)
+    #[command(subcommand)]
+    Local(Local),
+
+    /// The process of a job
+    #[command(hide = true)]
+    Shim { dir: PathBuf },
+    /// The process of a service's replica
+    #[command(hide = true)]
+    Replica { dir: PathBuf },
+    /// The process that carries the traffic
+    #[command(hide = true)]
+    Gateway { dir: PathBuf },
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Where the dashboard, the API and git are served, on 127.0.0.1
+    #[arg(long, default_value_t = 9009)]
+    pub port: u16,
+    /// Deliver without a person, then stop: the demonstration's people approve by themselves
+    #[arg(long)]
+    pub exit: bool,
+    /// Start only the platform
+    #[arg(long, conflicts_with_all = ["exit", "bad_release"])]
+    pub empty: bool,
+    /// Go on to deliver a release that fails in production, to see it rolled back
+    #[arg(long)]
+    pub bad_release: bool,
+    /// Divide the reference project's declared waits and load test by this [default: 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub time_scale: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Show this run with its jobs
+    pub run: Option<u64>,
+    /// How many, newest first
+    #[arg(long, default_value_t = 20)]
+    pub limit: usize,
+    /// Only of this workflow: its path, file name or name
+    #[arg(long)]
+    pub workflow: Option<String>,
+    /// Only on this branch or tag
+    #[arg(long)]
+    pub branch: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// RUN, or RUN.JOB; a job's key is what `qnt9 runs RUN` shows
+    pub subject: String,
+    /// Go on until the job ends
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The first line wanted
+    #[arg(long, value_name = "LINE", default_value_t = 1)]
+    pub from: u64,
+    /// An earlier attempt
+    #[arg(long)]
+    pub attempt: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Dispatch {
+    /// The workflow's path, file name or name
+    pub workflow: String,
+    /// A branch or tag [default: the default branch]
+    #[arg(long)]
+    pub r#ref: Option<String>,
+    /// An input, as `gh workflow run` takes them; may be repeated
+    #[arg(short = 'f', long = "field", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub fields: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// An environment, or a run
+    #[arg(value_name = "ENVIRONMENT|RUN")]
+    pub subject: String,
+    /// Only when it is this commit that waits
+    pub commit: Option<String>,
+    /// A word about it, kept with the decision
+    #[arg(long)]
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunOnly {
+    /// The run
+    pub run: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct Resolve {
+    /// The job, as RUN.JOB
+    pub job: String,
+    /// What becomes of it
+    pub decision: Resolution,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Resolution {
+    /// Try the job again
+    Rerun,
+    /// The job failed
+    Abandon,
+}
+
+#[derive(Debug, Args)]
+pub struct Why {
+    /// A run, RUN.JOB, an environment, or `deployment ID`
+    #[arg(required = true, num_args = 1..=2)]
+    pub subject: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Deployments {
+    /// Only of this environment
+    #[arg(long)]
+    pub environment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["to", "abort"])))]
+pub struct Rollback {
+    /// The environment
+    pub environment: String,
+    /// A release's digest, the beginning of one, or a commit
+    #[arg(long, value_name = "RELEASE")]
+    pub to: Option<String>,
+    /// Stop the rollout that is going on; the release before it serves again
+    #[arg(long)]
+    pub abort: bool,
+    /// Only say what would happen
+    #[arg(long, requires = "to")]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Set a secret; its value is read from standard input
+    Set(Secret),
+    /// List names; values are never given out
+    List,
+    /// Remove a secret
+    Rm(Secret),
+}
+
+#[derive(Debug, Args)]
+pub struct Secret {
+    /// Its name
+    pub name: String,
+    /// Only for jobs of this environment
+    #[arg(long, alias = "env")]
+    pub environment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(subcommand_negates_reqs = true)]
+pub struct Evidence {
+    #[command(subcommand)]
+    pub record: Option<EvidenceCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EvidenceCommand {
+    /// Record evidence of this run's commit, and of the release an environment serves (inside a step)
+    Record(RecordEvidence),
+}
+
+#[derive(Debug, Args)]
+pub struct RecordEvidence {
+    /// Its kind, such as `tests`
+    pub kind: String,
+    /// How it came out
+    #[arg(long)]
+    pub result: EvidenceResult,
+    /// The environment whose release it is about
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// The figures, in one line
+    #[arg(long, default_value = "")]
+    pub note: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EvidenceResult {
+    /// It was proved
+    Success,
+    /// It was not
+    Failure,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Verify every entry's digest, chain and seal, straight from the data folder
+    Verify {
+        /// Verify an export instead
+        #[arg(long, value_name = "FILE")]
+        export: Option<PathBuf>,
+    },
+    /// Write a stream, or all of them, as JSON Lines that verify without this program's store
+    Export {
+        /// Only this stream: `platform`, or a project
+        #[arg(long)]
+        stream: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Workflow {
+    /// Say exactly what is wrong with workflow files
+    Check {
+        /// The files [default: all in .github/workflows]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum State {
+    /// Print what terraform's `backend "http"` needs, as KEY=VALUE lines for $GITHUB_ENV
+    Env {
+        /// The workspace
+        workspace: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Plan {
+    /// Print a plan for people and record its hash for the approvals
+    Record(PlanFile),
+    /// Fail unless this plan is the recorded one
+    Verify(PlanFile),
+}
+
+#[derive(Debug, Args)]
+pub struct PlanFile {
+    /// The environment it is for
+    #[arg(long)]
+    pub environment: String,
+    /// The output of `terraform show -json PLANFILE`
+    #[arg(long, value_name = "FILE")]
+    pub plan: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Release {
+    /// Build a release of this run's commit from files
+    Build(Build),
+    /// Print the digest of the release built from a commit
+    Find {
+        /// The commit [default: $GITHUB_SHA]
+        #[arg(long)]
+        commit: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Build {
+    /// The service, as in qnt9.toml
+    #[arg(long)]
+    pub service: String,
+    /// A file and its path inside the release; may be repeated
+    #[arg(long = "file", value_name = "SOURCE=PATH", required = true, value_parser = key_value)]
+    pub files: Vec<(String, String)>,
+    /// A folder with configuration whose digest belongs to the release; may be repeated
+    #[arg(long = "config", value_name = "DIR")]
+    pub config: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Where
+    #[arg(long)]
+    pub environment: String,
+    /// The release's digest
+    #[arg(long, value_name = "DIGEST")]
+    pub release: String,
+    /// KEY=VALUE lines for the service's environment
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Url {
+    /// The environment
+    pub environment: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Health {
+    /// The environment
+    #[arg(long)]
+    pub environment: String,
+    /// What to ask [default: the service's `health` in qnt9.toml]
+    #[arg(long)]
+    pub path: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Load {
+    /// Drive load against an environment and judge it by thresholds
+    Run(LoadRun),
+}
+
+#[derive(Debug, Args)]
+pub struct LoadRun {
+    /// Requests and thresholds [default: homepage, health and stock search]
+    pub scenario: Option<PathBuf>,
+    /// Where
+    #[arg(long)]
+    pub environment: String,
+    /// Users at the same time
+    #[arg(long, default_value_t = 100)]
+    pub users: u32,
+    /// Seconds at full load, divided by the project's time scale
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub duration: u32,
+    /// Seconds until all users are there, divided by the project's time scale
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub ramp_up: u32,
+    /// Where results.json and summary.json go
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// Seconds, divided by the project's time scale
+    pub seconds: u32,
+    /// What for
+    #[arg(long)]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Notify {
+    /// Its title
+    #[arg(long)]
+    pub title: String,
+    /// Its text
+    #[arg(long, default_value = "")]
+    pub text: String,
+    /// Where to send it; without one it is only kept and shown
+    #[arg(long, value_name = "URL")]
+    pub webhook: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Local {
+    /// Databases on the platform's PostgreSQL
+    #[command(subcommand)]
+    Database(Database),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Database {
+    /// Have a database of that name, and print its address
+    Create { name: String },
+    /// Have it no more
+    Drop { name: String },
+}
+
+/// `KEY=VALUE`.
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! How shapes look on a terminal.

@@ -1,0 +1,358 @@
+//! `qnt9 up`: the platform, and the reference system delivered from push to production.
+
+pub mod preflight;
+mod progress;
+mod reference;
+mod stages;
+mod story;
+mod traffic;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use qnt9_model::fact::{Outcome, Span};
+use qnt9_model::{Command, Millis, Person, Role, StreamId};
+use qnt9_runner::postgres::Postgres;
+use qnt9_server::api::accounting::Ledger;
+use qnt9_server::{Config, Core, NewProject, ServeError, Server, hash_token, new_token};
+use qnt9_store::{LogRead as _, MasterKey};
+use serde_json::json;
+
+use self::preflight::{Machine, preflight};
+use self::progress::Progress;
+use self::reference::{APPROVERS, DEFAULT_BRANCH, PROJECT, TIME_SCALE};
+use self::story::{Approvals, Story, Told};
+use self::traffic::{Seen, Traffic};
+use crate::cli::{Common, Up};
+use crate::failure::Failure;
+use crate::places::{self, Tokens};
+use crate::talk::{self, Format};
+
+/// Jobs that run at once, for each core: many of them wait for something.
+const SLOTS_PER_CORE: usize = 2;
+
+/// Runs `qnt9 up`.
+pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
+    let began = story::now();
+    let data = places::data_folder(common.data.as_deref())?;
+    if let Some(holder) = places::holder(&data) {
+        return Err(held(&data, &holder.to_string()));
+    }
+    let format = if common.json { Format::Json } else { Format::Text };
+    let mut progress = Progress::new(format);
+    progress.note("qnt9", env!("CARGO_PKG_VERSION"));
+
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, up.port));
+    let machine = preflight(&data, listen).await?;
+    let elapsed = |now: Millis| stages::seconds(now.since(began));
+    progress.note("ready", &format!("{}   {:.1} s", machine.summary(), elapsed(story::now())));
+
+    let (server, postgres) = start(&data, listen, &machine).await?;
+    let url = server.core().url();
+    let serving = if up.empty {
+        url.clone()
+    } else {
+        format!("{url}   git clone {url}/git/{PROJECT}.git")
+    };
+    progress.note("serving", &format!("{serving}   {:.1} s", elapsed(story::now())));
+
+    let mut traffic = Traffic::default();
+    let work = deliver_and_stay(&server, &data, up, began, &mut progress, &mut traffic);
+    let result = tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => Ok(Ended::Interrupted),
+    };
+    progress.note("stopping", "the platform and what it delivered; `qnt9 up` goes on from here");
+    traffic.stop().await;
+    server.stop().await;
+    if let Some(postgres) = postgres
+        && let Err(error) = postgres.stop().await
+    {
+        tracing::warn!("PostgreSQL was not stopped: {error}");
+    }
+    match result? {
+        Ended::Well | Ended::StoppedAtTheEnd => Ok(ExitCode::SUCCESS),
+        Ended::Badly => Ok(ExitCode::FAILURE),
+        Ended::Interrupted => Err(Failure::interrupted()),
+    }
+}
+
+enum Ended {
+    Well,
+    Badly,
+    /// Ctrl-C after everything was delivered.
+    StoppedAtTheEnd,
+    /// Ctrl-C in the middle.
+    Interrupted,
+}
+
+async fn start(
+    data: &Path,
+    listen: SocketAddr,
+    machine: &Machine,
+) -> Result<(Server, Option<Arc<Postgres>>), Failure> {
+    let key_file = places::key_file()?;
+    if let Some(folder) = key_file.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Failure::because(format!("cannot make {}", folder.display()), &error))?;
+    }
+    let key = MasterKey::load_or_create(&key_file)
+        .map_err(|error| Failure::because("the master key", &error))?;
+    let password = key.mac_key("postgres").mac(&[b"password"]).to_string();
+    let postgres = machine.postgres(data, &password)?.map(Arc::new);
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::because("this program does not know where it lies", &error))?;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let config = Config {
+        data: data.to_owned(),
+        key_file,
+        listen,
+        first_environment_port: listen.port().saturating_add(1),
+        program,
+        slots: cores * SLOTS_PER_CORE,
+        job_environment: std::env::vars().collect(),
+        postgres: postgres.clone(),
+        public_read: listen.ip().is_loopback(),
+    };
+    let server = Server::start(config).await.map_err(|error| not_started(data, listen, &error))?;
+    machine.link_fetched(server.core().folder().root())?;
+    if let Some(postgres) = postgres.clone() {
+        // Jobs ask for databases later; until then it has time to come up.
+        tokio::spawn(async move {
+            if let Err(error) = postgres.start().await {
+                tracing::error!("PostgreSQL does not start: {}", qnt9_runner::with_causes(&error));
+            }
+        });
+    }
+    Ok((server, postgres))
+}
+
+fn not_started(data: &Path, listen: SocketAddr, error: &ServeError) -> Failure {
+    match error {
+        ServeError::Listen { .. } => Failure::lacks(error.to_string())
+            .hint(format!("choose another port: qnt9 up --port {}", listen.port() + 100)),
+        ServeError::Folder(qnt9_store::FolderError::Held { holder, .. }) => {
+            held(data, &holder.to_string())
+        }
+        error => Failure::because("the platform does not start", error),
+    }
+}
+
+fn held(data: &Path, holder: &str) -> Failure {
+    Failure::new(format!("the data folder {} is in use by {holder}", data.display()))
+        .hint("use that one, stop it, or choose another folder with --data DIR")
+}
+
+async fn deliver_and_stay(
+    server: &Server,
+    data: &Path,
+    up: &Up,
+    began: Millis,
+    progress: &mut Progress,
+    traffic: &mut Traffic,
+) -> Result<Ended, Failure> {
+    let core = server.core();
+    let tokens = people(core, data).await?;
+    if up.empty {
+        progress.note("empty", "no project; Ctrl-C stops the platform");
+        wait_for_ctrl_c().await;
+        return Ok(Ended::StoppedAtTheEnd);
+    }
+    bring_reference(core, up.time_scale).await?;
+    let approvals = if up.exit { Approvals::ByThemselves } else { Approvals::ByAPerson };
+    let mut story = Story {
+        core,
+        tokens: &tokens,
+        approvals,
+        bad_release: up.bad_release,
+        scratch: scratch(core)?,
+        progress,
+        traffic,
+    };
+    let told = story.tell().await?;
+    let seen = traffic.seen();
+    let (summary, well) = summarise(core, &told, seen, began)?;
+    show_summary(progress, core, &summary, well);
+    if up.exit {
+        return Ok(if well { Ended::Well } else { Ended::Badly });
+    }
+    next_steps(progress, core);
+    wait_for_ctrl_c().await;
+    Ok(if well { Ended::StoppedAtTheEnd } else { Ended::Badly })
+}
+
+async fn wait_for_ctrl_c() {
+    // An error means that signals cannot be had; then only a kill ends this, as it would anyway.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn scratch(core: &Core) -> Result<PathBuf, Failure> {
+    let scratch = core.folder().root().join("demo");
+    std::fs::create_dir_all(&scratch)
+        .map_err(|error| Failure::because(format!("cannot make {}", scratch.display()), &error))?;
+    Ok(scratch)
+}
+
+/// The owner of this data folder and the demonstration's people, each with a token that this machine
+/// keeps.
+async fn people(core: &Core, data: &Path) -> Result<Tokens, Failure> {
+    let mut tokens = places::tokens(data)?;
+    if tokens.owner.is_empty() {
+        let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
+        tokens.owner = user.unwrap_or_else(|| "owner".to_owned());
+    }
+    let owner = Person {
+        name: tokens.owner.clone(),
+        email: format!("{}@localhost", tokens.owner),
+        role: Role::Admin,
+        demo: false,
+    };
+    let platform = StreamId::platform();
+    for person in reference::people().into_iter().chain([owner]) {
+        let name = person.name.clone();
+        let known = core.read(|state| state.platform.people.contains_key(&name));
+        if !known {
+            core.tell(&platform, Command::AddPerson { person }).await.map_err(refused)?;
+        }
+        let valid = tokens.tokens.get(&name).is_some_and(|token| core.identify(token).is_some());
+        if valid {
+            continue;
+        }
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| Failure::because("no random bytes", &error))?;
+        let token = new_token(random);
+        let command = Command::IssueToken {
+            person: name.clone(),
+            digest: hash_token(&token),
+            label: "this machine".to_owned(),
+        };
+        // Kept before it is issued: a token that nobody knows would be lost for ever.
+        tokens.tokens.insert(name, token);
+        places::keep_tokens(data, tokens.clone())?;
+        core.tell(&platform, command).await.map_err(refused)?;
+    }
+    Ok(tokens)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn refused(refusal: qnt9_model::Refusal) -> Failure {
+    Failure::new(refusal.to_string())
+}
+
+async fn bring_reference(core: &Core, time_scale: Option<u32>) -> Result<(), Failure> {
+    let name = StreamId::from(PROJECT);
+    let known = core.read(|state| state.projects.get(&name).map(|project| project.time_scale));
+    if let (Some(known), Some(asked)) = (known, time_scale)
+        && known != asked
+    {
+        return Err(Failure::new(format!(
+            "{PROJECT} was brought in with time scale {known}, and that is part of its evidence"
+        ))
+        .hint("leave out --time-scale, or use another data folder: --data DIR"));
+    }
+    let project = NewProject {
+        name,
+        embedded: true,
+        time_scale: known.or(time_scale).unwrap_or(TIME_SCALE),
+        default_branch: DEFAULT_BRANCH.to_owned(),
+    };
+    let at = story::now().0 / 1000;
+    let by = reference::signature(reference::AUTHOR, at);
+    core.create_project(&project, &reference::files(), &by)
+        .await
+        .map_err(|reason| Failure::new(format!("the reference project was not brought in: {reason}")))
+}
+
+/// The summary line of `up --json`, and whether all went as it should.
+fn summarise(
+    core: &Core,
+    told: &Told,
+    seen: Seen,
+    began: Millis,
+) -> Result<(serde_json::Value, bool), Failure> {
+    let now = story::now();
+    let head = core.log().head(PROJECT);
+    let head = head.map_err(|error| Failure::because("the log's head", &error))?;
+    let summary = core.read(|state| {
+        let project = &state.projects[&StreamId::from(PROJECT)];
+        let runs = story::runs(project, &told.parts);
+        let stages: Vec<stages::Stage> = runs
+            .iter()
+            .flat_map(|(run, part)| stages::of_run(project, run, part, now))
+            .collect();
+        // A delivery that goes on after an interruption began with its first run.
+        let first = runs.iter().map(|(run, _)| run.created).min();
+        let started = first.map_or(began, |first| first.min(began));
+        let ledger = Ledger::of(project, runs.iter().map(|(run, _)| *run), now);
+        let total = ledger.share(Span { started, finished: now });
+        let rollback = told.bad.as_ref().and_then(|bad| story::rollback_of(project, bad));
+        let serving = project.serving_environment(&"production".into());
+        let well = told.good_parts_succeeded()
+            && match &told.bad {
+                None => told.parts.iter().all(|part| part.outcome == Outcome::Success),
+                Some(_) => rollback.is_some(),
+            };
+        let result = if well { "success" } else { "failure" };
+        let summary = json!({ "summary": {
+            "result": result,
+            "stages": stages,
+            "totals": {
+                "own_s": stages::seconds(total.own_ms),
+                "waiting_s": stages::seconds(total.waiting_ms),
+                "user_s": stages::seconds(total.user_ms),
+            },
+            "production": {
+                "release": serving.map(|deployment| deployment.release.to_string()),
+                "requests": seen.requests,
+                "failed": seen.failed,
+            },
+            "rollback": rollback.map(|(release, reason, at_percent)| {
+                json!({ "release": release, "reason": reason, "at_percent": at_percent })
+            }),
+            "time_scale": project.time_scale,
+            "audit_head": head.digest.to_string(),
+        }});
+        (summary, well)
+    });
+    Ok(summary)
+}
+
+fn show_summary(progress: &mut Progress, core: &Core, summary: &serde_json::Value, well: bool) {
+    let inner = &summary["summary"];
+    let totals = &inner["totals"];
+    if progress.is_json() {
+        talk::json(summary);
+        return;
+    }
+    let word = if well { "done" } else { "failed" };
+    progress.note(
+        word,
+        &format!(
+            "{} s ours, {} s waiting, {} s your steps and load",
+            totals["own_s"], totals["waiting_s"], totals["user_s"]
+        ),
+    );
+    let production = &inner["production"];
+    progress.note(
+        "users",
+        &format!("{} requests to production, {} failed", production["requests"], production["failed"]),
+    );
+    if let Some(reason) = inner["rollback"]["reason"].as_str() {
+        let at = &inner["rollback"]["at_percent"];
+        progress.note("rollback", &format!("at {at} %: {reason}"));
+    }
+    progress.note("console", &core.url());
+}
+
+fn next_steps(progress: &mut Progress, core: &Core) {
+    let url = core.url();
+    progress.note("next", &format!("look around: {url}"));
+    progress.note("", &format!("push a change: git clone {url}/git/{PROJECT}.git"));
+    let approver = APPROVERS[0];
+    progress.note("", &format!("ask why: qnt9 why production   (people: --as {approver}, …)"));
+    progress.note("", "Ctrl-C stops everything; `qnt9 up` goes on where it stood");
+}
