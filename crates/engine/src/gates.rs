@@ -112,7 +112,7 @@ impl<'a> Gate<'a> {
             }
             (None, _) => format!("{} {verb} for {}", rule.kind, self.run.commit.short()),
         };
-        match self.project.evidence.iter().filter(is_about_this).next_back() {
+        match self.project.evidence.iter().rfind(is_about_this) {
             Some(evidence) if evidence.passed => {
                 let scale = match evidence.time_scale {
                     0 | 1 => String::new(),

@@ -68,8 +68,8 @@ impl Settling<'_> {
         let Some(running) = others.clone().find(|other| other.started.is_some()) else {
             return vec![Fact::RunStarted { run: run.id }];
         };
-        let newer = others.filter(|other| other.id > run.id && other.started.is_none());
-        if let Some(newer) = newer.last() {
+        let mut newer = others.filter(|other| other.id > run.id && other.started.is_none());
+        if let Some(newer) = newer.next_back() {
             let over = format!("concurrency group `{}`", concurrency.group);
             return vec![Fact::RunSuperseded { run: run.id, by: newer.id, over }];
         }

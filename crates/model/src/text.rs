@@ -84,7 +84,7 @@ pub fn seal(value: &mut Value, salt: &mut dyn FnMut() -> [u8; 16]) -> Vec<Sealed
 
 fn seal_into(value: &mut Value, salt: &mut dyn FnMut() -> [u8; 16], texts: &mut Vec<SealedText>) {
     match value {
-        Value::Object(map) if map.len() == 1 && map.contains_key(TEXT) => {
+        Value::Object(map) if map.len() == 1 && map.get(TEXT).is_some_and(Value::is_string) => {
             if let Some(Value::String(text)) = map.remove(TEXT) {
                 let salt = salt();
                 let digest = salted_digest(&salt, &text);

@@ -30,7 +30,7 @@ pub struct Why {
     /// The earliest moment at which it can hold, where time alone decides.
     pub at: Option<Millis>,
     /// The rules it is made of.
-    pub of: Vec<Why>,
+    pub of: Vec<Self>,
 }
 
 impl Why {

@@ -156,7 +156,7 @@ fn roll_back(
             && matches!(d.outcome, Some((DeploymentOutcome::Succeeded, _)))
     };
     let deployments = on.project.deployments.values().filter(served);
-    let earlier = deployments.clone().filter(|d| d.release == *to).next_back();
+    let earlier = deployments.clone().rfind(|d| d.release == *to);
     let earlier = earlier.ok_or_else(|| {
         let known: BTreeSet<String> = deployments.map(|d| d.release.short()).collect();
         Refusal::Release {

@@ -11,7 +11,7 @@ fn canary() -> (World, DeploymentId) {
     let mut world = World::in_production("r1");
     world.staged("c2", "r2");
     let attempt = world.released();
-    let id = world.deploy(&attempt, "production", "r2").unwrap();
+    let id = world.deploy(&attempt, "production", "r2").expect("its gates are open");
     world.carry();
     (world, id)
 }
@@ -289,7 +289,7 @@ fn while_a_rollout_goes_on_the_next_job_of_the_environment_waits() {
 }
 
 fn attempt_of(world: &World, id: DeploymentId) -> qnt9_model::AttemptId {
-    world.deployment(id).call.clone().unwrap().attempt
+    world.deployment(id).call.clone().expect("a step asked for it").attempt
 }
 
 fn id_of_run(world: &World, id: DeploymentId) -> qnt9_model::RunId {

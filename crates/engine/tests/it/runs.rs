@@ -16,6 +16,7 @@ fn pushed(text: &str) -> (World, RunId) {
     (world, run)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that the expectation stands at the call")]
 fn check(world: &World, run: RunId, board: Expect) {
     board.assert_eq(&world.board(run));
 }

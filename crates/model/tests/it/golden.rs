@@ -11,14 +11,15 @@ const LINES: &str = include_str!("../golden/facts.jsonl");
 /// The kinds that the type knows, as its own error message lists them.
 fn kinds() -> BTreeSet<String> {
     let nonsense = serde_json::json!({"kind": "no such kind", "payload": {}});
-    let error = serde_json::from_value::<Fact>(nonsense).unwrap_err().to_string();
+    let error =
+        serde_json::from_value::<Fact>(nonsense).expect_err("there is no such kind").to_string();
     let listed = error.split_once("expected one of").expect("the error lists what it knows").1;
     listed.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 fn kind(line: &str) -> String {
-    let value: serde_json::Value = serde_json::from_str(line).unwrap();
-    value["kind"].as_str().unwrap().to_owned()
+    let value: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+    value["kind"].as_str().expect("a line has a kind").to_owned()
 }
 
 #[test]

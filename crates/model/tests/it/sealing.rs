@@ -87,6 +87,15 @@ fn a_text_that_looks_like_a_sealed_one_is_only_a_text() {
 }
 
 #[test]
+fn sealing_leaves_alone_what_is_no_text() {
+    for json in [r#"{"$text":5}"#, r#"{"$text":"a","b":1}"#, r#"{"$text":{"$text":null}}"#] {
+        let mut value: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert!(qnt9_model::text::seal(&mut value, &mut salts()).is_empty());
+        assert_eq!(value.to_string(), json);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_says_what_it_is() {
     let line = entry("Done").seal(NO_PREVIOUS, &mut salts()).line;
     let open = |line: &str| Entry::open(line, &|_| None).unwrap_err();
@@ -100,6 +109,7 @@ fn what_cannot_be_read_says_what_it_is() {
         the entry is not an envelope this program knows
         entry 1 of shop has envelope version 2, written by a later qnt9
         entry 1 of shop says `notification-imagined`, which cannot be read
-        entry 1 of shop says `notification-posted`, which cannot be read"#]].assert_eq(&errors.map(|error| error.to_string()).join("\n"));
+        entry 1 of shop says `notification-posted`, which cannot be read"#]]
+    .assert_eq(&errors.map(|error| error.to_string()).join("\n"));
     assert!(matches!(open("{}"), EntryError::Envelope(_)));
 }
