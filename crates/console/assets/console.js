@@ -52,31 +52,61 @@
     begin(fresh);
   }
 
+  // Event streams are open only while the page is seen: a browser has six connections to a server,
+  // and pages in the background or in its history would keep them all.
+  const streams = new Map();
+  let seen = true;
+  function stream(key, address, handlers) {
+    if (!window.EventSource || streams.has(key)) return;
+    const source = new EventSource(address());
+    for (const [name, handle] of Object.entries(handlers)) source.addEventListener(name, handle);
+    streams.set(key, { source, address, handlers });
+  }
+  function close(key) {
+    streams.get(key)?.source.close();
+    streams.delete(key);
+  }
+  function look(visible) {
+    if (visible === seen) return;
+    seen = visible;
+    for (const [key, { source, address, handlers }] of [...streams]) {
+      source.close();
+      if (!visible) continue;
+      streams.delete(key);
+      stream(key, address, handlers);
+    }
+    if (visible) refresh();
+  }
+  document.addEventListener("visibilitychange", () => look(!document.hidden));
+  addEventListener("pagehide", () => look(false));
+  addEventListener("pageshow", () => look(!document.hidden));
+
   function listen() {
     const source = document.body.dataset.events;
-    if (!source || !window.EventSource) return;
+    if (!source) return;
     let waiting = 0;
-    new EventSource(source).addEventListener("changed", () => {
-      if (waiting) return;
-      const wait = Math.max(0, refreshed + REFRESH_MS_MIN - Date.now());
-      waiting = setTimeout(() => { waiting = 0; refresh(); }, wait);
+    stream("events", () => source, {
+      changed: () => {
+        if (waiting) return;
+        const wait = Math.max(0, refreshed + REFRESH_MS_MIN - Date.now());
+        waiting = setTimeout(() => { waiting = 0; refresh(); }, wait);
+      },
     });
     setInterval(() => { if (!document.hidden) refresh(); }, 15000);
   }
 
   // Log tails: lines of a running job are appended; the page follows only while its end is in view.
-  const tails = new Map();
   function tail(log) {
-    if (!window.EventSource) return;
-    const source = new EventSource(log.dataset.tail);
-    tails.set(log, source);
-    source.addEventListener("lines", (event) => {
-      if (!log.isConnected) { source.close(); tails.delete(log); return; }
-      const follow = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
-      log.insertAdjacentHTML("beforeend", event.data);
-      if (follow && log.hasAttribute("data-follow")) scrollTo(0, document.documentElement.scrollHeight);
+    const last = () => all(".l[id]", log).pop()?.id.slice(1);
+    const address = () => last() ? log.dataset.tail.replace(/after=\d+/, `after=${last()}`) : log.dataset.tail;
+    stream(log, address, {
+      lines: (event) => {
+        const follow = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
+        log.insertAdjacentHTML("beforeend", event.data);
+        if (follow && log.hasAttribute("data-follow")) scrollTo(0, document.documentElement.scrollHeight);
+      },
+      end: () => { close(log); refresh(); },
     });
-    source.addEventListener("end", () => { source.close(); refresh(); });
   }
 
   // A step that is opened fetches its lines; a log page fetches the next thousand when reached.
@@ -100,7 +130,7 @@
   }
 
   function begin(root) {
-    for (const [log, source] of tails) if (!log.isConnected) { source.close(); tails.delete(log); }
+    for (const key of [...streams.keys()]) if (key.isConnected === false) close(key);
     all("[data-tail]", root).forEach(tail);
     if (root.matches?.("[data-tail]")) tail(root);
     all("details.step", root).forEach((step) => {

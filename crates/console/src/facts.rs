@@ -86,7 +86,10 @@ fn runs(fact: &Fact) -> Option<String> {
     Some(match fact {
         Fact::RunCreated { name, number, title, commit, reference, .. } => {
             let title = quote(title);
-            format!("{name} #{number} was created for {} on {reference}: {title}", commit.short())
+            format!(
+                "run #{number} of {name} was created for {} on {reference}: {title}",
+                commit.short()
+            )
         }
         Fact::RunStarted { run } => format!("run {run} started"),
         Fact::RunSuperseded { run, by, over } => {
@@ -97,13 +100,16 @@ fn runs(fact: &Fact) -> Option<String> {
         }
         Fact::RunFinished { run, result } => format!("run {run} ended with {}", result.word()),
         Fact::JobPlanned { run, key, legs, .. } => {
-            format!("{key} of run {run} was planned: {}", text::count(legs.len(), "leg", "legs"))
+            format!(
+                "job {key} of run {run} was planned: {}",
+                text::count(legs.len(), "leg", "legs")
+            )
         }
         Fact::JobSkipped { run, key, reason } => {
-            format!("{key} of run {run} is skipped: {}", quote(reason))
+            format!("job {key} of run {run} is skipped: {}", quote(reason))
         }
         Fact::JobImpossible { run, key, reason } => {
-            format!("{key} of run {run} cannot run: {}", quote(reason))
+            format!("job {key} of run {run} cannot run: {}", quote(reason))
         }
         Fact::ApprovalGiven { run, environment, person, subjects, .. } => {
             let release =
@@ -121,13 +127,13 @@ fn runs(fact: &Fact) -> Option<String> {
             format!("{person} rejected run {run} for {environment}")
         }
         Fact::GatesOpened { run, job, environment, .. } => {
-            format!("the gates of {environment} opened for {job} of run {run}")
+            format!("the gates of {environment} opened for job {job} of run {run}")
         }
         Fact::GatesClosed { run, job, reason } => {
-            format!("the gates of {job} of run {run} cannot open: {reason}")
+            format!("the gates of job {job} of run {run} cannot open: {reason}")
         }
         Fact::JobSuperseded { run, job, by } => {
-            format!("run {by} took the place of {job} of run {run}")
+            format!("run {by} took the place of job {job} of run {run}")
         }
         Fact::JobStarted { attempt, runner } => {
             format!("attempt {attempt} went to runner {runner}")

@@ -433,12 +433,12 @@ fn a_waiting_run_says_why_and_who() {
         let tree = text_between(page, "id=\"approve-304-production\"", "</section>");
         tree.trim_end().rsplit("\n").nth(1).unwrap_or_default().to_owned()
     };
-    expect!["You have approved this; it still needs alice."]
-        .assert_eq(&barrier(&bob));
-    expect!["To approve or reject one must be approver; dana is developer."].assert_eq(&barrier(&dana));
-    expect!["carol cannot approve this: dispatched it and wrote 1 of its commits. alice can."].assert_eq(&barrier(&signed_in("carol", Role::Approver)));
-    expect!["Sign in to approve or reject."]
-        .assert_eq(&barrier(&Visitor::default()));
+    expect!["You have approved this; it still needs alice."].assert_eq(&barrier(&bob));
+    expect!["To approve or reject one must be approver; dana is developer."]
+        .assert_eq(&barrier(&dana));
+    expect!["carol cannot approve this: dispatched it and wrote 1 of its commits. alice can."]
+        .assert_eq(&barrier(&signed_in("carol", Role::Approver)));
+    expect!["Sign in to approve or reject."].assert_eq(&barrier(&Visitor::default()));
 }
 
 #[test]

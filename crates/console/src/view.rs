@@ -4,6 +4,7 @@ use qnt9_engine::State;
 use qnt9_engine::state::{Platform, Project};
 use qnt9_model::{Millis, Role, StreamId};
 
+use crate::text;
 use crate::time::Clock;
 
 /// One look at one project by one visitor at one moment.
@@ -41,6 +42,16 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn now(&self) -> Millis {
         self.clock.now
+    }
+
+    /// The text with a capital at its head, unless it begins with somebody's name.
+    #[must_use]
+    pub fn sentence(&self, text: &str) -> String {
+        let first = text.split_whitespace().next().unwrap_or_default();
+        if self.state.platform.people.contains_key(first) {
+            return text.to_owned();
+        }
+        text::capital(text)
     }
 
     /// People and tokens.

@@ -241,7 +241,7 @@ pub(crate) fn decisions(view: &View<'_>, leg: &LegState) -> Markup {
                     span.soft {
                         @if decision.approved { " approved " } @else { " rejected it " }
                         (view.clock.relative(decision.at))
-                        @if decision.demo { ", by itself as one of the demo's people" }
+                        @if decision.demo { " (demo)" }
                         @if let Some(release) = &decision.subjects.release { ", release " (release.short()) }
                         @if let Some(plan) = &decision.subjects.plan { ", plan " (text::cut(plan, 9)) }
                         @if let Some(comment) = &decision.comment { ": “" (comment.show()) "”" }

@@ -65,7 +65,7 @@ fn decided(view: &View<'_>) -> Markup {
                                 td {
                                     @let shape = if approval.approved { Shape::Ok } else { Shape::Bad };
                                     (shape.quiet(format!("{} {}", approval.person, if approval.approved { "approved" } else { "rejected" })))
-                                    @if approval.demo { small { "by itself, as one of the demo's people" } }
+                                    @if approval.demo { small { "one of the demo's people" } }
                                     @if let Some(comment) = &approval.comment { small { "“" (comment.show()) "”" } }
                                 }
                                 td { a href=(paths::run(view.stream, run.id)) { (run.commit.short()) } small { "run " (run.id) } }

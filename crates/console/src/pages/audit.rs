@@ -112,7 +112,7 @@ fn table(view: &View<'_>, filter: &AuditFilter, shown: &AuditPage) -> Markup {
                     @for entry in &shown.entries {
                         tr id={ "E" (entry.sequence) } {
                             td.num { a href={ "#E" (entry.sequence) } title=(entry.digest) { (entry.sequence) } }
-                            td { (text::capital(&entry.sentence)) small.mono { (entry.kind) } }
+                            td { (view.sentence(&entry.sentence)) small.mono { (entry.kind) } }
                             td { a href={ "?actor=" (paths::segment(&entry.actor)) } { (entry.actor) } }
                             td.num { (view.clock.relative(entry.time)) }
                         }

@@ -15,7 +15,7 @@ pub fn refused(view: &View<'_>, refusal: &Refusal, back: &str) -> Markup {
     let body = html! {
         div.head { h1 { "That was refused" } (Shape::Bad.loud(class(refusal))) }
         section.panel.alert role="alert" {
-            p { (text::capital(&refusal.to_string())) "." }
+            p { (view.sentence(&refusal.to_string())) "." }
             (proof(refusal, view.clock))
             p.soft { "Nothing was changed." }
             a.btn href=(back) { "Back" }

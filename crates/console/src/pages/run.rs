@@ -118,11 +118,7 @@ fn sentence(view: &View<'_>, run: &Run, waiting: &[Waiting<'_>]) -> String {
                 format!("{} {}.", text::capital(waiting.environment.as_str()), waiting.sentence())
             }
             (None, Some(reason)) => format!("{}: {reason}.", text::capital(standing.word)),
-            (None, None) => format!(
-                "{}{done} of {} done.{skipped_words}",
-                running(run),
-                text::count(jobs, "job is", "jobs are")
-            ),
+            (None, None) => format!("{}{done} of {jobs} jobs done.{skipped_words}", running(run)),
         },
     }
 }

@@ -128,8 +128,8 @@ impl Tail {
                 Followed::Left => return,
             }
         }
-        // Nobody may be there to hear it.
-        let _ = self.events.send(Event::default().event("end").data("")).await;
+        // Browsers pass over an event without data. Nobody may be there to hear it.
+        let _ = self.events.send(Event::default().event("end").data("end")).await;
     }
 
     async fn follow(&mut self, lines: &mut Receiver<jobs::LogLine>) -> Followed {

@@ -270,7 +270,7 @@ async fn a_refusal_is_a_page_with_its_sentence() {
     let proof = site.proof(&session, ROLLBACK);
     let answer = site.post(ROLLBACK, &cookie, &[("to", "sha256:00"), ("csrf", &proof)]).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    let sentence = "Dana cannot roll back: it needs the role approver, and dana is developer.";
+    let sentence = "dana cannot roll back: it needs the role approver, and dana is developer.";
     assert!(answer.body.contains(sentence), "{}", answer.body);
     let path = "/p/qnt9-srs/runs/7/cancel";
     let proof = site.proof(&session, path);
@@ -384,4 +384,24 @@ async fn a_lost_part_of_a_log_is_named() {
     let log = AttemptLog::made_up(&site.core, vec![chunk], Vec::new());
     let error = log.window(1001, 10).unwrap_err();
     assert!(error.starts_with("Lines 1001 to 2000 cannot be read: "), "{error}");
+}
+
+#[tokio::test]
+async fn watchers_are_told_that_something_changed() {
+    let site = Site::new("127.0.0.1").await;
+    let request = Request::get(site.url("/p/qnt9-srs/events")).body(Full::default()).unwrap();
+    let mut answer = site.client.request(request).await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let (title, text) = ("news".to_owned(), String::new());
+    let notify = Command::Notify { call: None, title, text, webhook: None };
+    site.core.tell(&StreamId::from("qnt9-srs"), notify).await.unwrap();
+    let frame = answer.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(String::from_utf8_lossy(&frame), "event: changed\ndata: 1\n\n");
+}
+
+#[tokio::test]
+async fn the_tail_of_a_job_that_nobody_follows_ends_at_once() {
+    let site = Site::new("127.0.0.1").await;
+    let answer = site.get("/p/qnt9-srs/runs/7/jobs/a/live?attempt=1&after=0").await;
+    assert_eq!(answer.body, "event: end\ndata: end\n\n");
 }
