@@ -42,7 +42,7 @@ pub(crate) fn picture(view: &View<'_>, run: &Run, chosen: Option<&JobKey>) -> Ma
                 role="group" aria-label=(in_words(run, &standings)) {
                 @for route in &placed.edges { (edge(route, &standings)) }
                 @for (index, job) in run.jobs.iter().enumerate() {
-                    (node(view, run, job, &standings[index], Box { at: placed.nodes[index], width }, chosen))
+                    (node(view, run, job, &standings[index], Spot { at: placed.nodes[index], width }, chosen))
                 }
             }
         }
@@ -93,7 +93,8 @@ fn curve(route: &Route) -> String {
     path
 }
 
-struct Box {
+#[derive(Clone, Copy)]
+struct Spot {
     at: (i64, i64),
     width: i64,
 }
@@ -103,7 +104,7 @@ fn node(
     run: &Run,
     job: &Job,
     standing: &Standing,
-    place: Box,
+    place: Spot,
     chosen: Option<&JobKey>,
 ) -> Markup {
     let (x, y) = place.at;

@@ -61,7 +61,7 @@ pub fn percent(part: u64, whole: u64) -> String {
     match per_myriad {
         0 if part > 0 => "below 0.01 %".to_owned(),
         0 => "0 %".to_owned(),
-        _ if per_myriad % 100 == 0 => format!("{} %", per_myriad / 100),
+        _ if per_myriad.is_multiple_of(100) => format!("{} %", per_myriad / 100),
         _ => format!("{}.{:02} %", per_myriad / 100, per_myriad % 100),
     }
 }
