@@ -20,7 +20,7 @@ fn main() {
     let mut source = String::from("&[\n");
     for (path, executable) in files {
         let file = root.join(&path);
-        writeln!(source, "    ({path:?}, include_bytes!({:?}), {executable}),", file)
+        writeln!(source, "    ({path:?}, include_bytes!({file:?}), {executable}),")
             .expect("a string takes everything");
     }
     source.push_str("]\n");

@@ -34,7 +34,7 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The word that `--json` gives the kind.
     class: Option<ErrorClass>,
-    why: Option<Why>,
+    why: Option<Box<Why>>,
 }
 
 impl Failure {
@@ -91,7 +91,7 @@ impl Failure {
         failure.exit = exit;
         failure.details = details;
         failure.class = Some(error.class);
-        failure.why = error.why;
+        failure.why = error.why.map(Box::new);
         if error.class == ErrorClass::Unauthorized {
             failure.hint = Some("say who you are: --as PERSON, or QNT9_TOKEN".to_owned());
         }

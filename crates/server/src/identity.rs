@@ -37,7 +37,7 @@ pub(crate) fn job_of_token(key: &MacKey, token: &str) -> Option<Identity> {
     let project = StreamId::from(project);
     let attempt: AttemptId = attempt.parse().ok()?;
     let genuine = job_token(key, &project, &attempt);
-    same(genuine.as_bytes(), token.as_bytes()).then(|| Identity {
+    same(genuine.as_bytes(), token.as_bytes()).then_some(Identity {
         actor: Actor::Job(attempt),
         role: Role::Developer,
         project: Some(project),

@@ -284,11 +284,9 @@ fn summarise(
             .iter()
             .flat_map(|(run, part)| stages::of_run(project, run, part, now))
             .collect();
-        // A delivery that goes on after an interruption began with its first run.
-        let first = runs.iter().map(|(run, _)| run.created).min();
-        let started = first.map_or(began, |first| first.min(began));
         let ledger = Ledger::of(project, runs.iter().map(|(run, _)| *run), now);
-        let total = ledger.share(Span { started, finished: now });
+        // Of this program's own life: a delivery that was interrupted rested in between.
+        let total = ledger.share(Span { started: began, finished: now });
         let rollback = told.bad.as_ref().and_then(|bad| story::rollback_of(project, bad));
         let serving = project.serving_environment(&"production".into());
         let well = told.good_parts_succeeded()

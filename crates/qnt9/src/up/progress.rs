@@ -53,7 +53,7 @@ impl Progress {
             Format::Json => {
                 talk::json(&json!({ "event": "part", "name": part, "text": text }));
             }
-            Format::Text => talk::say(&format!("\n  {part:<14}{text}")),
+            Format::Text => talk::say(&format!("\n  {part:<14} {text}")),
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+use qnt9_cluster::health::{Patience, Probe, wait_until_healthy};
 use qnt9_load::{Connections, Scenario, Steady, SteadyPlan, Target};
 use qnt9_server::Core;
 
@@ -12,6 +14,8 @@ use super::reference;
 const RATE: u32 = 200;
 /// How long a user waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long production may take to answer after a restart.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 /// The scenario whose requests the users send.
 const SCENARIO: &str = "load-tests/staging.toml";
 
@@ -41,6 +45,10 @@ impl Traffic {
             project.places.get(&deployment.place)?.address.clone()
         });
         let Some(address) = address else { return };
+        if !answers(&address).await {
+            tracing::warn!("production has no users: it does not answer at {address}");
+            return;
+        }
         match start(&address).await {
             Ok(steady) => self.steady = Some(steady),
             Err(reason) => tracing::warn!("production has no users: {reason}"),
@@ -63,6 +71,19 @@ impl Traffic {
         }
         seen
     }
+}
+
+/// Waits until the address answers: after a restart its replicas are still on their way.
+async fn answers(address: &str) -> bool {
+    let Ok(address) = address.parse() else { return false };
+    let probe = Probe { address, path: "/".to_owned(), expect_status: StatusCode::OK };
+    let patience = Patience {
+        successes: 1,
+        interval: Duration::from_millis(50),
+        answer_timeout: Duration::from_secs(2),
+        deadline: START_PATIENCE,
+    };
+    wait_until_healthy(&probe, patience).await.is_ok()
 }
 
 async fn start(address: &str) -> Result<Steady, String> {

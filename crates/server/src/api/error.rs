@@ -23,6 +23,7 @@ pub(crate) enum ApiError {
 
 impl ApiError {
     /// There is no such thing; `known` says what there is.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give ids as they are")]
     pub(crate) fn unknown(what: &'static str, name: impl ToString, known: Option<String>) -> Self {
         Self::Refused(Refusal::Unknown { what, name: name.to_string(), known })
     }

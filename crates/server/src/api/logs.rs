@@ -139,15 +139,17 @@ impl Reader {
         }
         let Some((live, mut lines)) = live else { return Ok(sealed.over) };
         self.send(live.pending).await?;
-        while follow {
+        if !follow {
+            return Ok(sealed.over);
+        }
+        loop {
             match lines.recv().await {
                 Ok(line) => self.send(vec![line]).await?,
                 // Too slow: what was missed is read from the start again.
                 Err(RecvError::Lagged(_)) => return Ok(false),
-                Err(RecvError::Closed) => break,
+                Err(RecvError::Closed) => return Ok(sealed.over),
             }
         }
-        Ok(sealed.over)
     }
 
     fn sealed(&self) -> Option<Sealed> {
@@ -191,7 +193,7 @@ impl Reader {
             let content = core.blobs().get_sealed(core.log_key(), &digest);
             let content = content.map_err(|error| error.to_string())?;
             let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            let lines = lines.map(|line| serde_json::from_slice(line));
+            let lines = lines.map(serde_json::from_slice);
             lines.collect::<Result<_, _>>().map_err(|error| format!("blob {blob}: {error}"))
         });
         let problem = match opened.await {

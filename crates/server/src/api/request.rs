@@ -101,6 +101,7 @@ impl FromRequestParts<Core> for JobCaller {
 
 impl JobCaller {
     /// The key of a call of this attempt.
+    #[expect(clippy::needless_pass_by_value, reason = "a call is two numbers")]
     pub(crate) fn key(&self, call: Call) -> CallKey {
         CallKey { attempt: self.attempt.clone(), step: call.step, call: call.call }
     }

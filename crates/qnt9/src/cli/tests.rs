@@ -1,0 +1,1 @@
+// The whole command line is tried by the tests of the commands.
