@@ -34,10 +34,10 @@ pub(crate) fn finds(view: &View<'_>) -> Vec<Find> {
     for (words, name, hint) in [
         ("Runs", "runs", "qnt9 runs"),
         ("Failed runs", "runs?status=failure", "qnt9 runs"),
-        ("Environments: what is where", "environments", ""),
+        ("Environments: what is where", "environments", "qnt9 environments"),
         ("Approvals", "approvals", ""),
-        ("Releases and evidence", "releases", ""),
-        ("Notifications", "notifications", ""),
+        ("Releases and evidence", "releases", "qnt9 releases"),
+        ("Notifications", "notifications", "qnt9 notifications"),
         ("Audit: who did what", "audit", "qnt9 audit verify"),
     ] {
         add(words.to_owned(), section(name), hint.to_owned());

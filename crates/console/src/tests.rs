@@ -424,6 +424,7 @@ fn a_waiting_run_says_why_and_who() {
             A word for the record (optional) Approve Reject it instead
             A word for the record (optional) Reject
             qnt9 approve production 9f03c1a
+            qnt9 why production
         "#]],
     );
     let (bob, dana) = (signed_in("bob", Role::Approver), signed_in("dana", Role::Developer));
@@ -431,7 +432,7 @@ fn a_waiting_run_says_why_and_who() {
         let pages = every_page(&sample, visitor);
         let (_, page) = pages.iter().find(|(name, _)| name == run).expect("it is there");
         let tree = text_between(page, "id=\"approve-304-production\"", "</section>");
-        tree.trim_end().rsplit("\n").nth(1).unwrap_or_default().to_owned()
+        tree.trim_end().rsplit("\n").nth(2).unwrap_or_default().to_owned()
     };
     expect!["You have approved this; it still needs alice."].assert_eq(&barrier(&bob));
     expect!["To approve or reject one must be approver; dana is developer."]

@@ -171,6 +171,7 @@ impl<'a> Waiting<'a> {
                 }
             }
             (form::command(&format!("qnt9 approve {} {}", self.environment, self.run.commit.short())))
+            (form::command(&format!("qnt9 why {}", self.environment)))
         }
     }
 

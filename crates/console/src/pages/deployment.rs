@@ -117,11 +117,14 @@ fn judge(deployment: &Deployment) -> Markup {
     html! {
         section.panel {
             h2 { "What the judge says" }
-            @if deployment.verdict_reason.is_empty() {
-                p.empty { "Nothing yet: it compares the new release with the old one while both carry traffic, and never promotes without data." }
-            } @else {
-                p { (shape.fitting(word)) }
-                p.soft { (text::capital(&deployment.verdict_reason)) "." }
+            @match (deployment.verdict_reason.is_empty(), deployment.outcome.is_some(), deployment.windows.is_empty()) {
+                (false, _, _) => {
+                    p { (shape.fitting(word)) }
+                    p.soft { (text::capital(&deployment.verdict_reason)) "." }
+                }
+                (true, true, true) => p.empty { "Nothing: there was no old release beside it to compare with." },
+                (true, true, false) => p.soft { "It was not worse than the old release at any step; the table has the counts." },
+                (true, false, _) => p.empty { "Nothing yet: it compares the new release with the old one while both carry traffic, and never promotes without data." },
             }
             @if deployment.steps.len() > 1 {
                 p.soft { "Each step lasts at least " (time::duration(deployment.step_for_ms)) " and needs " (text::count(usize::try_from(deployment.min_requests).unwrap_or(usize::MAX), "request", "requests")) "." }

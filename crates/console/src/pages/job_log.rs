@@ -66,7 +66,7 @@ pub fn job_log(view: &View<'_>, run: &Run, log: &JobLog) -> Markup {
             }
             (window(view, log, is_running))
         }
-        (form::command(&format!("qnt9 logs {} --job {}", run.id, log.attempt.job)))
+        (form::command(&format!("qnt9 logs {}.{}", run.id, log.attempt.job)))
     };
     page(view, Section::Runs, &format!("Log of {} · run {}", leg.leg.name, run.id), &body)
 }

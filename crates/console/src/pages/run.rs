@@ -216,6 +216,7 @@ fn what_now(view: &View<'_>, run: &Run) -> Markup {
                         }
                     })),
                 }
+                (form::command(&format!("qnt9 resolve {}.{} rerun", run.id, leg.leg.job)))
             }
             @if run.finished.is_some() {
                 p.soft { "Running it again makes a new run of the same commit and event." }

@@ -53,8 +53,7 @@ pub fn sign_in(visitor: &Visitor, page: &SignIn<'_>) -> Markup {
             aside aria-label="About tokens" {
                 section.panel {
                     h2 { "No token yet?" }
-                    p { "An administrator issues one:" }
-                    (crate::form::command("qnt9 token issue NAME"))
+                    p { "Whoever runs this platform gives you one. It begins with " code { "q9p_" } " and is the same that git and the command line take." }
                     p.soft { "The session lasts twelve hours. It is kept in a cookie that only this server reads." }
                 }
             }

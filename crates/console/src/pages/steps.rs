@@ -76,7 +76,12 @@ pub(crate) fn panel(view: &View<'_>, run: &Run, chosen: &Chosen) -> Markup {
 
 fn follow_command(leg: &LegState, attempt: &AttemptId) -> String {
     let follow = if leg.phase == LegPhase::Running { " -f" } else { "" };
-    format!("qnt9 logs{follow} {} --job {}", attempt.run, attempt.job)
+    let last = leg.attempts.last().map_or(1, |last| last.number);
+    let number = match attempt.attempt {
+        number if number == last => String::new(),
+        number => format!(" --attempt {number}"),
+    };
+    format!("qnt9 logs{follow} {}.{}{number}", attempt.run, attempt.job)
 }
 
 fn attempts(view: &View<'_>, leg: &LegState, shown: u32) -> Markup {
