@@ -145,7 +145,7 @@ fn remarks(core: &Core, entries: &[Entry]) -> Vec<String> {
     let remark = |entry: &Entry| match &entry.fact {
         Fact::RunCreated { name, path, .. } => {
             let (stream, run) = (&entry.stream, entry.sequence);
-            Some(format!("qnt9: run {run}, {name} ({path}): {}/{stream}/runs/{run}", core.url()))
+            Some(format!("qnt9: run {run}, {name} ({path}): {}/p/{stream}/runs/{run}", core.url()))
         }
         Fact::WorkflowRefused { message, .. } => Some(format!("qnt9: {}", message.show())),
         Fact::PolicyRefused { message, .. } => {

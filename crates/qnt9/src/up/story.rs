@@ -168,7 +168,7 @@ impl Story<'_> {
     }
 
     fn tell_how_to_approve(&mut self, run: RunId, environment: &EnvironmentName) {
-        let url = format!("{}/{PROJECT}/runs/{run}", self.core.url());
+        let url = format!("{}/p/{PROJECT}/runs/{run}", self.core.url());
         self.progress.note("waits", &format!("{environment} needs two approvals: {url}"));
         for person in APPROVERS {
             self.progress.note("", &format!("or: qnt9 approve {environment} --as {person}"));
