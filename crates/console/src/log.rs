@@ -128,10 +128,12 @@ fn marked(text: &str, mark: &str) -> Markup {
 /// Where `needle` first stands in `text` whatever its case, as a range of bytes.
 #[must_use]
 pub fn find(text: &str, needle: &str) -> Option<(usize, usize)> {
-    let needle: Vec<char> = needle.chars().flat_map(char::to_lowercase).collect();
-    if needle.is_empty() {
-        return None;
+    if needle.is_ascii() {
+        // A match of ASCII bytes begins and ends between characters.
+        let at = find_ascii(text.as_bytes(), needle.as_bytes())?;
+        return Some((at, at + needle.len()));
     }
+    let needle: Vec<char> = needle.chars().flat_map(char::to_lowercase).collect();
     text.char_indices().find_map(|(at, _)| {
         let mut wanted = needle.iter();
         let mut chars = text[at..].char_indices();
@@ -147,6 +149,15 @@ pub fn find(text: &str, needle: &str) -> Option<(usize, usize)> {
             }
         }
     })
+}
+
+/// Where ASCII bytes first stand in others whatever their case.
+#[must_use]
+pub fn find_ascii(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return None;
+    }
+    bytes.windows(needle.len()).position(|window| window.eq_ignore_ascii_case(needle))
 }
 
 #[cfg(test)]
@@ -170,6 +181,7 @@ mod tests {
         assert_eq!(find("aab", "ab"), Some((1, 3)));
         assert_eq!(find("abc", ""), None);
         assert_eq!(find("", "a"), None);
+        assert_eq!(find("größer ALS", "als"), Some((9, 12)));
     }
 
     #[test]

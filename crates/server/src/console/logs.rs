@@ -5,7 +5,9 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use qnt9_console::log::{HITS_MAX, LogLine, STEP_LINES_MAX, WINDOW_LINES, find, window_of};
+use qnt9_console::log::{
+    HITS_MAX, LogLine, STEP_LINES_MAX, WINDOW_LINES, find, find_ascii, window_of,
+};
 use qnt9_console::pages::{self, JobLog, Search};
 use qnt9_engine::state::LogChunk;
 use qnt9_model::fact::Outcome;
@@ -113,23 +115,20 @@ impl AttemptLog {
         Ok(lines.split_off(lines.len().saturating_sub(max)))
     }
 
-    /// The first line of a step, if it wrote any.
+    /// The first line of a step, if it wrote any. It is in the first chunk that begins with the step
+    /// or a later one, or in the chunk before.
     pub(super) fn first_line_of(&self, step: u32) -> Result<Option<u64>, String> {
-        let after = self.first_chunk_after(step)?;
-        let mut first = None;
-        for chunk in self.chunks[..after].iter().rev() {
-            let lines = self.open(chunk)?;
-            match lines.iter().find(|line| line.step == Some(step)) {
-                Some(line) => first = Some(line.number),
-                None if first.is_some() => break,
-                None => {}
-            }
-            if lines.iter().find_map(|line| line.step).is_some_and(|first| first < step) {
-                break;
+        let is_of_step = |line: &&LogLine| line.step == Some(step);
+        let at = match step.checked_sub(1) {
+            Some(before) => self.first_chunk_after(before)?,
+            None => 0,
+        };
+        for chunk in self.chunks.iter().skip(at.saturating_sub(1)).take(2) {
+            if let Some(line) = self.open(chunk)?.iter().find(is_of_step) {
+                return Ok(Some(line.number));
             }
         }
-        let pending = || self.pending.iter().find(|line| line.step == Some(step));
-        Ok(first.or_else(|| pending().map(|line| line.number)))
+        Ok(self.pending.iter().find(is_of_step).map(|line| line.number))
     }
 
     /// The first chunk that begins with a later step.
@@ -150,9 +149,11 @@ impl AttemptLog {
     pub(super) fn search(&self, text: &str) -> Result<(Vec<LogLine>, bool), String> {
         let mut hits = Vec::new();
         for chunk in &self.chunks {
-            hits.extend(
-                self.open(chunk)?.into_iter().filter(|line| find(&line.text, text).is_some()),
-            );
+            let content = self.content(chunk)?;
+            if may_contain(&content, text) {
+                let lines = read(chunk, &content)?;
+                hits.extend(lines.into_iter().filter(|line| find(&line.text, text).is_some()));
+            }
             if hits.len() > HITS_MAX {
                 break;
             }
@@ -165,19 +166,36 @@ impl AttemptLog {
     }
 
     fn open(&self, chunk: &LogChunk) -> Result<Vec<LogLine>, String> {
-        let last = chunk.first_line + chunk.lines.saturating_sub(1);
-        let named = |why: &dyn std::fmt::Display| {
-            format!("Lines {} to {last} cannot be read: {why}", chunk.first_line)
-        };
-        let digest = chunk.blob.parse().map_err(|error| named(&error))?;
-        let content = self.core.blobs().get_sealed(self.core.log_key(), &digest);
-        let content = content.map_err(|error| named(&error))?;
-        let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let lines = lines.map(|line| {
-            serde_json::from_slice::<jobs::LogLine>(line).map(shown).map_err(|error| named(&error))
-        });
-        lines.collect()
+        read(chunk, &self.content(chunk)?)
     }
+
+    fn content(&self, chunk: &LogChunk) -> Result<Vec<u8>, String> {
+        let digest = chunk.blob.parse().map_err(|error| unreadable(chunk, &error))?;
+        let content = self.core.blobs().get_sealed(self.core.log_key(), &digest);
+        content.map_err(|error| unreadable(chunk, &error))
+    }
+}
+
+fn unreadable(chunk: &LogChunk, why: &dyn std::fmt::Display) -> String {
+    let last = chunk.first_line + chunk.lines.saturating_sub(1);
+    format!("Lines {} to {last} cannot be read: {why}", chunk.first_line)
+}
+
+/// The lines of a chunk's content: one JSON object per line.
+fn read(chunk: &LogChunk, content: &[u8]) -> Result<Vec<LogLine>, String> {
+    let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = lines.map(|line| {
+        let line = serde_json::from_slice::<jobs::LogLine>(line);
+        line.map(shown).map_err(|error| unreadable(chunk, &error))
+    });
+    lines.collect()
+}
+
+/// Whether a search has to look at a chunk's lines one by one. Letters that JSON writes as they are
+/// can be looked for in the content as a whole, which is much quicker.
+fn may_contain(content: &[u8], text: &str) -> bool {
+    let is_written_plainly = |byte: u8| (b' '..=b'~').contains(&byte) && !b"\"\\/".contains(&byte);
+    !text.bytes().all(is_written_plainly) || find_ascii(content, text.as_bytes()).is_some()
 }
 
 /// A line as pages show it.
