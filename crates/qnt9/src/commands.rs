@@ -1,4 +1,27 @@
-//! What people ask. `run` is what main.rs calls for every command that is not a step's or `up`.
+//! What people ask. Each command asks the server, or reads this machine, and prints what it found.
+//!
+//! `audit`, `doctor` and `workflow` need no server.
+
+mod approve;
+mod asking;
+mod audit;
+mod cancel;
+mod deployments;
+mod dispatch;
+mod doctor;
+mod environments;
+mod evidence;
+mod logs;
+mod notifications;
+mod releases;
+mod rerun;
+mod resolve;
+mod rollback;
+mod runs;
+mod secrets;
+mod status;
+mod why;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -7,6 +30,40 @@ use crate::failure::Failure;
 
 /// Carries out a person's command.
 pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure> {
-    let _ = (common, command);
-    Err(Failure::new("this command is not there yet"))
+    match command {
+        Command::Status => status::run(common).await,
+        Command::Runs(args) => runs::run(common, &args).await,
+        Command::Logs(args) => logs::run(common, &args).await,
+        Command::Dispatch(args) => dispatch::run(common, &args).await,
+        Command::Approve(args) => approve::run(common, &args, approve::Decision::Approve).await,
+        Command::Reject(args) => approve::run(common, &args, approve::Decision::Reject).await,
+        Command::Cancel(args) => cancel::run(common, &args).await,
+        Command::Rerun(args) => rerun::run(common, &args).await,
+        Command::Resolve(args) => resolve::run(common, &args).await,
+        Command::Why(args) => why::run(common, &args).await,
+        Command::Environments => environments::run(common).await,
+        Command::Releases => releases::run(common).await,
+        Command::Deployments(args) => deployments::run(common, &args).await,
+        Command::Rollback(args) => rollback::run(common, &args).await,
+        Command::Secrets(args) => secrets::run(common, &args).await,
+        Command::Notifications => notifications::run(common).await,
+        Command::Evidence(_) => evidence::run(common).await,
+        Command::Audit(args) => audit::run(common, &args),
+        Command::Doctor => doctor::run(common).await,
+        Command::Workflow(args) => workflow::run(common, &args),
+        Command::Up(_)
+        | Command::State(_)
+        | Command::Plan(_)
+        | Command::Release(_)
+        | Command::Deploy(_)
+        | Command::Url(_)
+        | Command::Health(_)
+        | Command::Load(_)
+        | Command::Wait(_)
+        | Command::Notify(_)
+        | Command::Local(_)
+        | Command::Shim { .. }
+        | Command::Replica { .. }
+        | Command::Gateway { .. } => unreachable!("`main` carries these out"),
+    }
 }

@@ -1,0 +1,1 @@
+//! Made-up shapes to render.
