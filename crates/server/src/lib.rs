@@ -16,6 +16,7 @@ mod identity;
 pub mod machine;
 pub mod orders;
 mod repositories;
+mod retention;
 mod serve;
 
 pub use config::Config;

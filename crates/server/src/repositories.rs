@@ -63,6 +63,8 @@ impl ArtifactIndex for Artifacts {
             project.runs.get(&run)?;
             let first = (run, String::new());
             let of_run = project.artifacts.range(first..).take_while(|((of, _), _)| *of == run);
+            let now = crate::machine::now();
+            let of_run = of_run.filter(|(_, kept)| kept.expires > now);
             let artifacts = of_run.map(|((_, name), kept)| Artifact {
                 name: name.clone(),
                 attempt: kept.attempt.clone(),

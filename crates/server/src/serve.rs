@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::core::Core;
 use crate::machine::{LoadError, Machine};
 use crate::orders::{Conductor, replicas, traffic};
-use crate::{api, console, repositories};
+use crate::{api, console, repositories, retention};
 
 /// How long requests may take to end when the server stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +24,7 @@ pub struct Server {
     core: Core,
     serving: JoinHandle<()>,
     conducting: JoinHandle<()>,
+    retaining: JoinHandle<()>,
     machine: std::thread::JoinHandle<()>,
     writer: Writer,
     stop: tokio::sync::watch::Sender<bool>,
@@ -105,7 +106,8 @@ impl Server {
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let serving = tokio::spawn(serve(core.clone(), listener, stopping));
         let conducting = tokio::spawn(Conductor::new(&core).run());
-        Ok(Self { core, serving, conducting, machine: thread, writer, stop })
+        let retaining = tokio::spawn(retention::run(core.clone()));
+        Ok(Self { core, serving, conducting, retaining, machine: thread, writer, stop })
     }
 
     /// What this server shares.
@@ -118,6 +120,7 @@ impl Server {
     /// shims; the next server finds them.
     pub async fn stop(self) {
         self.conducting.abort();
+        self.retaining.abort();
         self.stop.send_replace(true);
         let mut serving = self.serving;
         if tokio::time::timeout(STOP_PATIENCE, &mut serving).await.is_err() {
