@@ -147,7 +147,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 96, ..Config::default() })]
+    #![proptest_config(Config { cases: 40, ..Config::default() })]
 
     #[test]
     fn the_machine_keeps_its_promises(
