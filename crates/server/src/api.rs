@@ -107,3 +107,6 @@ async fn healthz(State(core): State<Core>) -> (StatusCode, Json<Healthz>) {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     (status, Json(Healthz { status: word.to_owned(), version, trouble }))
 }
+
+#[cfg(test)]
+mod tests;

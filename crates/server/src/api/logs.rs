@@ -68,6 +68,7 @@ pub(super) async fn log(
         run,
         job,
         attempt: which.attempt,
+        reading: None,
         next: which.from.unwrap_or(1).max(1),
         format,
         pieces,
@@ -96,6 +97,8 @@ struct Reader {
     run: RunId,
     job: JobKey,
     attempt: Option<u32>,
+    /// The attempt whose lines were sent last.
+    reading: Option<u32>,
     next: u64,
     format: Format,
     pieces: mpsc::Sender<Piece>,
@@ -115,13 +118,24 @@ impl Reader {
             // Marked as seen before the state is read, so that no change is missed.
             changed.borrow_and_update();
             let over = match self.sealed() {
-                Some(attempt) => self.attempt(&attempt.attempt, follow).await?,
+                Some(sealed) => {
+                    self.begin(sealed.attempt.attempt);
+                    self.attempt(&sealed.attempt, follow).await?
+                }
                 None => self.job_is_over(),
             };
             if over || !follow || changed.changed().await.is_err() {
                 return Ok(());
             }
         }
+    }
+
+    /// Turns to an attempt. The lines of a further one are counted from 1 again.
+    fn begin(&mut self, attempt: u32) {
+        if self.reading.is_some_and(|reading| reading != attempt) {
+            self.next = 1;
+        }
+        self.reading = Some(attempt);
     }
 
     /// Sends what there is of the attempt, and while it runs what comes; whether it is over.
@@ -169,7 +183,9 @@ impl Reader {
                 chunks: chunks
                     .map(|chunk| (chunk.first_line + chunk.lines, chunk.blob.clone()))
                     .collect(),
-                over: attempt.finished.is_some(),
+                // A lost attempt may be followed by another one.
+                over: attempt.finished.is_some()
+                    && (self.attempt.is_some() || matches!(leg.phase, LegPhase::Done(..))),
             })
         })
     }
