@@ -292,7 +292,7 @@ fn a_failed_run_names_the_step() {
         "</table>",
         &expect![[r#"
             Where the time went
-            52 s: 0.6 s qnt9's own, 21 s load test, 30 s your steps
+            52 s: 0.6 s qnt9's own, 51 s your steps and load
             Job | Needs | Result | Waited | Ran | From start to end |
             format | – | success | 0 s | 6.3 s | |
             lint | – | success | 0 s | 6.3 s | |

@@ -12,6 +12,7 @@
 //!
 //! No I/O, no clock, no randomness, no hash maps: the same entries always give the same state.
 
+pub mod accounting;
 pub mod apply;
 pub mod contexts;
 mod decide;

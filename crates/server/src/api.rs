@@ -3,7 +3,6 @@
 //! | file           | idea                                                          |
 //! |----------------|---------------------------------------------------------------|
 //! | [`shapes`]     | what goes over the wire                                       |
-//! | [`accounting`] | whose time it was: own, waiting, the user's                   |
 //! | `show`         | from the machine's state to shapes                            |
 //! | `runs`, `logs`, `environments`, `rollback`, `why`, `things` | what people ask        |
 //! | `steps`        | what the steps of a job ask, by their attempt's token         |
@@ -12,7 +11,6 @@
 //! Every request but `/healthz` and the stand-in needs a bearer token. Nothing is decided here: a
 //! handler asks the machine, and a refusal becomes a status by its class.
 
-pub mod accounting;
 mod environments;
 mod error;
 mod logs;

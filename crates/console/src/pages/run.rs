@@ -65,7 +65,7 @@ pub fn run(view: &View<'_>, run: &Run, extras: &RunExtras) -> Markup {
             p.meta {
                 span { "#" (run.number) " of " (run.name) " on " span.chip { (run.reference_name()) " " (run.commit.short()) } }
                 span { (super::runs::cause(&run.cause)) @if run.demo { " (demo)" } ", " (view.clock.relative(run.created)) }
-                span.num { (crate::time::lasting(timing::split(view, run).wall_ms)) " in all" }
+                span.num { (crate::time::lasting(timing::wall_ms(view, run))) " in all" }
             }
         }
         section.panel #graph data-live aria-labelledby="graph-title" {
@@ -84,7 +84,7 @@ pub fn run(view: &View<'_>, run: &Run, extras: &RunExtras) -> Markup {
         }
         section.panel #timing data-live aria-labelledby="timing-title" {
             h2 #timing-title { "Where the time went" }
-            p.num { (timing::split(view, run).sentence()) }
+            p.num { (timing::sentence(view, run)) }
             (timing::table(view, run))
         }
     };

@@ -11,6 +11,9 @@ const TEXT_CHARS_MAX: usize = 120;
 
 /// A line per deployment, and below it why it went wrong.
 pub fn list(deployments: &[DeploymentShape], clock: &Clock) -> String {
+    if deployments.is_empty() {
+        return "no deployments".to_owned();
+    }
     let mut table = Table::new([
         "  ID",
         "ENVIRONMENT",
@@ -44,7 +47,7 @@ pub fn list(deployments: &[DeploymentShape], clock: &Clock) -> String {
             lines.insert(row + 2, reason);
         }
     }
-    if lines.is_empty() { "no deployments\n".to_owned() } else { lines.join("\n") }
+    lines.join("\n")
 }
 
 /// Where a rollout stands, in words.

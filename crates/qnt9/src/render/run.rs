@@ -1,6 +1,6 @@
 //! One run with its jobs.
 
-use qnt9_server::api::accounting::Shares;
+use qnt9_engine::accounting::Shares;
 use qnt9_server::api::shapes::{
     AttemptShape, JobShape, LegShape, Phase, Plan, RunDetail, RunShape,
 };
@@ -22,7 +22,7 @@ pub fn detail(detail: &RunDetail, clock: &Clock) -> String {
     text.push_str(&format!("  time     {}\n\n", shares(&detail.time)));
     let width = detail.jobs.iter().flat_map(names).map(|name| name.chars().count()).max();
     for job in &detail.jobs {
-        text.push_str(&self::job(job, width.unwrap_or(0), clock));
+        text.push_str(&self::job(job, &detail.jobs, width.unwrap_or(0), clock));
     }
     let failed = legs(detail).filter(|leg| leg.result == Some(Outcome::Failure));
     let logs: Vec<String> =
@@ -77,19 +77,26 @@ fn names(job: &JobShape) -> Vec<&str> {
     job.legs.iter().map(|leg| leg.job.as_str()).collect()
 }
 
-fn job(job: &JobShape, width: usize, clock: &Clock) -> String {
+fn job(job: &JobShape, jobs: &[JobShape], width: usize, clock: &Clock) -> String {
     if !job.legs.is_empty() {
         return job.legs.iter().map(|leg| self::leg(leg, width, clock)).collect();
     }
     let reason = job.reason.as_deref().map(|reason| cut(reason, REASON_CHARS_MAX));
+    let reason = reason.map(|reason| reason.trim_end_matches(':').to_owned());
     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     let (sign, state) = match (job.plan, job.result) {
         (Plan::Impossible, _) => (sign(Outcome::Failure), format!("cannot run{reason}")),
         (Plan::Skipped, _) => (sign(Outcome::Skipped), format!("skipped{reason}")),
         (_, Some(result)) => (sign(result), result.word().to_owned()),
-        (_, None) => (NOT_YET, format!("waits for {}", job.needs.join(", "))),
+        (_, None) => (NOT_YET, format!("waits for {}", open_needs(job, jobs).join(", "))),
     };
     format!("  {sign} {:<width$}   {state}\n", job.key)
+}
+
+/// The jobs that it needs and that have not ended.
+fn open_needs<'a>(job: &'a JobShape, jobs: &[JobShape]) -> Vec<&'a str> {
+    let ended = |key: &str| jobs.iter().any(|other| other.key == key && other.result.is_some());
+    job.needs.iter().map(String::as_str).filter(|key| !ended(key)).collect()
 }
 
 fn leg(leg: &LegShape, width: usize, clock: &Clock) -> String {

@@ -9,10 +9,11 @@ const TEXT_CHARS_MAX: usize = 100;
 
 /// A line per secret.
 pub fn secrets(secrets: &[SecretShape]) -> String {
-    let mut table = Table::new(["SECRET", "FOR JOBS OF"]);
+    let mut table = Table::new(["SECRET", "FOR"]);
     for one in secrets {
-        let environment = one.environment.as_ref().map(|name| name.as_str());
-        table.row([one.name.clone(), environment.unwrap_or("every environment").to_owned()]);
+        let environment = one.environment.as_ref();
+        let whom = environment.map(|environment| format!("jobs of {environment}"));
+        table.row([one.name.clone(), whom.unwrap_or_else(|| "every job".to_owned())]);
     }
     table.text(0, "no secrets")
 }

@@ -17,7 +17,11 @@ pub fn why(shape: &WhyShape, clock: &Clock) -> String {
         (Holds::Yes, _) => "holds".to_owned(),
         (Holds::No, _) => "no, and it will not".to_owned(),
     };
-    let mut text = format!("{}: {}\n", shape.subject, tree.rule);
+    let mut text = if tree.rule.starts_with(&shape.subject) {
+        format!("{}\n", tree.rule)
+    } else {
+        format!("{}: {}\n", shape.subject, tree.rule)
+    };
     let evidence = tree.evidence.clone().unwrap_or(standing);
     text.push_str(&format!("{} {evidence}\n", sign(tree.holds)));
     if !tree.of.is_empty() {
@@ -49,7 +53,14 @@ fn add(tree: &Why, depth: usize, table: &mut Table, clock: &Clock) {
         }
     }
     let indent = "  ".repeat(depth);
-    table.row([format!("{indent}{} {}", sign(tree.holds), tree.rule), known.join("; ")]);
+    let known = known.join("; ");
+    // What goes over several lines, as a condition's trace does, goes on in its own column.
+    let mut lines = known.lines().map(str::to_owned);
+    let rule = format!("{indent}{} {}", sign(tree.holds), tree.rule);
+    table.row([rule, lines.next().unwrap_or_default()]);
+    for line in lines {
+        table.row([String::new(), line]);
+    }
     for part in &tree.of {
         add(part, depth + 1, table, clock);
     }

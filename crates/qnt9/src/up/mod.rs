@@ -7,15 +7,16 @@ mod stages;
 mod story;
 mod traffic;
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use qnt9_engine::accounting::Ledger;
 use qnt9_model::fact::{Outcome, Span};
 use qnt9_model::{Command, Millis, Person, Role, StreamId};
 use qnt9_runner::postgres::Postgres;
-use qnt9_server::api::accounting::Ledger;
 use qnt9_server::{Config, Core, NewProject, ServeError, Server, hash_token, new_token};
 use qnt9_store::{LogRead as _, MasterKey};
 use serde_json::json;
@@ -51,20 +52,26 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
 
     let (server, postgres) = start(&data, listen, &machine).await?;
     let url = server.core().url();
-    let serving = if up.empty {
-        url.clone()
-    } else {
-        format!("{url}   git clone {url}/git/{PROJECT}.git")
-    };
+    let serving =
+        if up.empty { url.clone() } else { format!("{url}   git clone {url}/git/{PROJECT}.git") };
     progress.note("serving", &format!("{serving}   {:.1} s", elapsed(story::now())));
 
     let mut traffic = Traffic::default();
-    let work = deliver_and_stay(&server, &data, up, began, &mut progress, &mut traffic);
+    // One listener from here to the end, so that no Ctrl-C falls between two.
+    let mut interrupted = std::pin::pin!(wait_for_ctrl_c());
+    let delivery = deliver(&server, &data, up, began, &mut progress, &mut traffic);
     let result = tokio::select! {
-        result = work => result,
-        _ = tokio::signal::ctrl_c() => Ok(Ended::Interrupted),
+        result = delivery => result,
+        () = &mut interrupted => Ok(Ended::Interrupted),
     };
-    progress.note("stopping", "the platform and what it delivered; `qnt9 up` goes on from here");
+    if !up.exit && matches!(result, Ok(Ended::Well | Ended::Badly)) {
+        interrupted.await;
+    }
+    // The summary is the last line of `--exit --json`, whether all went well or not.
+    if !(up.exit && common.json) {
+        let text = "the platform and what it delivered; `qnt9 up` goes on from here";
+        progress.note("stopping", text);
+    }
     traffic.stop().await;
     server.stop().await;
     if let Some(postgres) = postgres
@@ -73,7 +80,7 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
         tracing::warn!("PostgreSQL was not stopped: {error}");
     }
     match result? {
-        Ended::Well | Ended::StoppedAtTheEnd => Ok(ExitCode::SUCCESS),
+        Ended::Well => Ok(ExitCode::SUCCESS),
         Ended::Badly => Ok(ExitCode::FAILURE),
         Ended::Interrupted => Err(Failure::interrupted()),
     }
@@ -82,8 +89,6 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
 enum Ended {
     Well,
     Badly,
-    /// Ctrl-C after everything was delivered.
-    StoppedAtTheEnd,
     /// Ctrl-C in the middle.
     Interrupted,
 }
@@ -95,8 +100,9 @@ async fn start(
 ) -> Result<(Server, Option<Arc<Postgres>>), Failure> {
     let key_file = places::key_file()?;
     if let Some(folder) = key_file.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::because(format!("cannot make {}", folder.display()), &error))?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::because(format!("cannot make {}", folder.display()), &error)
+        })?;
     }
     let key = MasterKey::load_or_create(&key_file)
         .map_err(|error| Failure::because("the master key", &error))?;
@@ -112,7 +118,7 @@ async fn start(
         first_environment_port: listen.port().saturating_add(1),
         program,
         slots: cores * SLOTS_PER_CORE,
-        job_environment: std::env::vars().collect(),
+        job_environment: job_environment(),
         postgres: postgres.clone(),
         public_read: listen.ip().is_loopback(),
     };
@@ -127,6 +133,14 @@ async fn start(
         });
     }
     Ok((server, postgres))
+}
+
+/// The variables of this process; one that is no text could not be handed on as one.
+fn job_environment() -> Vec<(String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
 }
 
 fn not_started(data: &Path, listen: SocketAddr, error: &ServeError) -> Failure {
@@ -145,7 +159,7 @@ fn held(data: &Path, holder: &str) -> Failure {
         .hint("use that one, stop it, or choose another folder with --data DIR")
 }
 
-async fn deliver_and_stay(
+async fn deliver(
     server: &Server,
     data: &Path,
     up: &Up,
@@ -156,12 +170,15 @@ async fn deliver_and_stay(
     let core = server.core();
     let tokens = people(core, data).await?;
     if up.empty {
-        progress.note("empty", "no project; Ctrl-C stops the platform");
-        wait_for_ctrl_c().await;
-        return Ok(Ended::StoppedAtTheEnd);
+        progress.note("empty", "nothing is delivered; Ctrl-C stops the platform");
+        return Ok(Ended::Well);
     }
     bring_reference(core, up.time_scale).await?;
     let approvals = if up.exit { Approvals::ByThemselves } else { Approvals::ByAPerson };
+    if !up.exit {
+        let link = core.sign_in_link(&tokens.owner);
+        progress.note("sign in", &format!("{link}   (once, within 10 minutes)"));
+    }
     let mut story = Story {
         core,
         tokens: &tokens,
@@ -175,12 +192,10 @@ async fn deliver_and_stay(
     let seen = traffic.seen();
     let (summary, well) = summarise(core, &told, seen, began)?;
     show_summary(progress, core, &summary, well);
-    if up.exit {
-        return Ok(if well { Ended::Well } else { Ended::Badly });
+    if !up.exit {
+        next_steps(progress, core);
     }
-    next_steps(progress, core);
-    wait_for_ctrl_c().await;
-    Ok(if well { Ended::StoppedAtTheEnd } else { Ended::Badly })
+    Ok(if well { Ended::Well } else { Ended::Badly })
 }
 
 async fn wait_for_ctrl_c() {
@@ -223,7 +238,8 @@ async fn people(core: &Core, data: &Path) -> Result<Tokens, Failure> {
             continue;
         }
         let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|error| Failure::because("no random bytes", &error))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| Failure::because("no random bytes", &error))?;
         let token = new_token(random);
         let command = Command::IssueToken {
             person: name.clone(),
@@ -262,9 +278,9 @@ async fn bring_reference(core: &Core, time_scale: Option<u32>) -> Result<(), Fai
     };
     let at = story::now().0 / 1000;
     let by = reference::signature(reference::AUTHOR, at);
-    core.create_project(&project, &reference::files(), &by)
-        .await
-        .map_err(|reason| Failure::new(format!("the reference project was not brought in: {reason}")))
+    core.create_project(&project, &reference::files(), &by).await.map_err(|reason| {
+        Failure::new(format!("the reference project was not brought in: {reason}"))
+    })
 }
 
 /// The summary line of `up --json`, and whether all went as it should.
@@ -280,10 +296,8 @@ fn summarise(
     let summary = core.read(|state| {
         let project = &state.projects[&StreamId::from(PROJECT)];
         let runs = story::runs(project, &told.parts);
-        let stages: Vec<stages::Stage> = runs
-            .iter()
-            .flat_map(|(run, part)| stages::of_run(project, run, part, now))
-            .collect();
+        let stages: Vec<stages::Stage> =
+            runs.iter().flat_map(|(run, part)| stages::of_run(project, run, part, now)).collect();
         let ledger = Ledger::of(project, runs.iter().map(|(run, _)| *run), now);
         // Of this program's own life: a delivery that was interrupted rested in between.
         let total = ledger.share(Span { started: began, finished: now });
@@ -337,7 +351,10 @@ fn show_summary(progress: &mut Progress, core: &Core, summary: &serde_json::Valu
     let production = &inner["production"];
     progress.note(
         "users",
-        &format!("{} requests to production, {} failed", production["requests"], production["failed"]),
+        &format!(
+            "{} requests to production, {} failed",
+            production["requests"], production["failed"]
+        ),
     );
     if let Some(reason) = inner["rollback"]["reason"].as_str() {
         let at = &inner["rollback"]["at_percent"];

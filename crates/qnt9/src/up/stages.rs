@@ -1,9 +1,9 @@
 //! The stages of a delivery: the jobs of its runs under the names that people use for them.
 
+use qnt9_engine::accounting::{Ledger, wall_of_job};
 use qnt9_engine::state::{JobPlan, LegPhase, Project, Run};
 use qnt9_model::fact::{Outcome, Span};
 use qnt9_model::{Millis, RunId};
-use qnt9_server::api::accounting::{Ledger, wall_of_job};
 use serde::Serialize;
 
 /// One stage as `up --json` reports it.
@@ -86,9 +86,7 @@ fn note(project: &Project, run: &Run, name: &str, keys: &[&str]) -> String {
             });
             plans.collect::<Vec<_>>().join(", ")
         }
-        "release" => {
-            project.release_of(&run.commit).map(|r| r.digest.short()).unwrap_or_default()
-        }
+        "release" => project.release_of(&run.commit).map(|r| r.digest.short()).unwrap_or_default(),
         "deploy" => {
             let mut of_run = project.deployments.values().filter(|deployment| {
                 deployment.call.as_ref().is_some_and(|call| call.attempt.run == run.id)
@@ -133,7 +131,10 @@ fn failure(run: &Run, key: &str) -> Option<String> {
             Some(match (&leg.reason, step) {
                 (Some(reason), _) => format!("{}: {reason}", leg.leg.name),
                 (None, Some(step)) => {
-                    format!("{}: step `{}` failed; qnt9 logs {}.{}", leg.leg.name, step.name, run.id, leg.leg.job)
+                    format!(
+                        "{}: step `{}` failed; qnt9 logs {}.{}",
+                        leg.leg.name, step.name, run.id, leg.leg.job
+                    )
                 }
                 (None, None) => format!("{} did not succeed", leg.leg.name),
             })

@@ -97,7 +97,12 @@ impl Story<'_> {
     }
 
     /// Staging by the push, production by hand.
-    async fn deliver(&mut self, told: &mut Told, commit: &Sha, number: &str) -> Result<bool, Failure> {
+    async fn deliver(
+        &mut self,
+        told: &mut Told,
+        commit: &Sha,
+        number: &str,
+    ) -> Result<bool, Failure> {
         let staging = format!("staging{number}");
         if !self.follow_push(told, &staging, "push to main", commit).await? {
             return Ok(false);
@@ -120,9 +125,10 @@ impl Story<'_> {
     ) -> Result<bool, Failure> {
         self.progress.part(name, &format!("{what} {}", commit.short()));
         let found = self.read(|project| {
-            let mut of_commit = project.runs.values().filter(|run| {
-                run.commit == *commit && matches!(run.cause, Cause::Push { .. })
-            });
+            let mut of_commit = project
+                .runs
+                .values()
+                .filter(|run| run.commit == *commit && matches!(run.cause, Cause::Push { .. }));
             of_commit.next_back().map(|run| run.id)
         });
         let run = found.ok_or_else(|| {
@@ -204,9 +210,10 @@ impl Story<'_> {
     /// The run of production for this commit, dispatched unless it was.
     async fn dispatch(&mut self, commit: &Sha) -> Result<RunId, Failure> {
         let found = self.read(|project| {
-            let of_commit = project.runs.values().filter(|run| {
-                run.commit == *commit && matches!(run.cause, Cause::Dispatch { .. })
-            });
+            let of_commit = project
+                .runs
+                .values()
+                .filter(|run| run.commit == *commit && matches!(run.cause, Cause::Dispatch { .. }));
             of_commit.map(|run| run.id).next_back()
         });
         if let Some(run) = found {
@@ -332,17 +339,20 @@ pub fn rollback_of(project: &Project, commit: &Sha) -> Option<(String, String, u
         deployment.place.environment.as_str() == "production"
             && release.is_some_and(|release| release.commit == *commit)
     });
-    of_commit.filter_map(|deployment| match &deployment.outcome {
-        Some((DeploymentOutcome::RolledBack { reason, at_percent }, _)) => {
-            Some((deployment.release.to_string(), reason.clone(), *at_percent))
-        }
-        _ => None,
-    }).next_back()
+    of_commit
+        .filter_map(|deployment| match &deployment.outcome {
+            Some((DeploymentOutcome::RolledBack { reason, at_percent }, _)) => {
+                Some((deployment.release.to_string(), reason.clone(), *at_percent))
+            }
+            _ => None,
+        })
+        .next_back()
 }
 
 /// The runs of the story's parts.
 pub fn runs<'a>(project: &'a Project, parts: &[Part]) -> Vec<(&'a Run, String)> {
-    let runs = parts.iter().filter_map(|part| Some((project.runs.get(&part.run)?, part.name.clone())));
+    let runs =
+        parts.iter().filter_map(|part| Some((project.runs.get(&part.run)?, part.name.clone())));
     runs.collect()
 }
 

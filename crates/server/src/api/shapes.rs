@@ -12,7 +12,7 @@ use qnt9_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::accounting::Shares;
+use qnt9_engine::accounting::Shares;
 
 /// Declares shapes: plain data, read and written alike.
 macro_rules! shapes {

@@ -10,12 +10,12 @@ use qnt9_model::fact::{Cause, DeploymentOutcome, Direction};
 use qnt9_model::policy::{EnvironmentPolicy, Exclude, Trigger};
 use qnt9_model::{Actor, EnvironmentName, Millis, NotificationId, RunId, StreamId, UserText};
 
-use super::accounting::{Ledger, wall_of_job, wall_of_run};
 use super::shapes::{
     ApprovalShape, AttemptShape, DeploymentShape, EnvironmentShape, EvidenceShape, JobShape,
     LegShape, NotificationShape, Phase, PlaceShape, Plan, ProblemShape, ProjectShape, ReleaseShape,
     RolloutState, RunDetail, RunShape, ShareShape, StepShape, WaitShape,
 };
+use qnt9_engine::accounting::{Ledger, wall_of_job, wall_of_run};
 
 fn text(text: &UserText) -> String {
     text.show().to_owned()

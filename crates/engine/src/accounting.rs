@@ -5,10 +5,11 @@
 //! of `run:` steps and load tests cover beyond that, less the parts that were terraform's and qnt9's.
 //! All the rest is *own*: the three always add up to the wall.
 
-use qnt9_engine::state::{Deployment, LegPhase, LegState, Project, Run};
 use qnt9_model::Millis;
 use qnt9_model::fact::Span;
 use serde::{Deserialize, Serialize};
+
+use crate::state::{Deployment, LegPhase, LegState, Project, Run};
 
 /// A stretch of wall time, shared out. Milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
