@@ -1,0 +1,14 @@
+//! The whole program, started as a user starts it, and asked through the doors that users have:
+//! command line, git, HTTP.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod platform;
+mod project;
+
+mod approvals;
+mod crashes;
+mod deployments;
+mod pushes;
+mod runs;
+mod start;
+mod trouble;
