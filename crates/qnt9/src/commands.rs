@@ -67,3 +67,6 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         | Command::Gateway { .. } => unreachable!("`main` carries these out"),
     }
 }
+
+#[cfg(test)]
+mod tests;

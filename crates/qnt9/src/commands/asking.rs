@@ -43,7 +43,7 @@ impl Asking {
 
     /// The path of something of the project.
     pub fn path(&self, below: &str) -> String {
-        if below.is_empty() { format!("{}/", self.project) } else { self.project.clone() + below }
+        format!("{}{below}", self.project)
     }
 
     /// Prints an answer.

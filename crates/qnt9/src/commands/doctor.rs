@@ -103,7 +103,16 @@ mod tests {
                 need("terraform", "not on the PATH", Some("install it from your distribution")),
             ],
         };
-        expect![[r#""#]].assert_eq(&text(&examination));
+        expect![[r#"
+            ✓ git        2.47.2
+            ✗ terraform  not on the PATH
+                         install it from your distribution
+
+              data    /nowhere/qnt9 (made by `qnt9 up`)
+              key     /nowhere/key (made by `qnt9 up`)
+              server  none runs on this data folder
+        "#]]
+        .assert_eq(&text(&examination));
     }
 
     #[test]

@@ -51,31 +51,31 @@ fn a_run_shows_its_jobs_and_what_is_wrong_with_them() {
     check(
         &run::detail(&sample::detail(), &clock()),
         &expect![[r#"
-        ‖ run 12   Production #3   waits for production
-          title    Search by WKN
-          from     workflow_dispatch by carol on main 9f03c1a, 4 min ago
-          input    release = 4be1
-          time     4 min 2 s: 1.1 s qnt9, 40.9 s your commands, 3 min 20 s declared waits
+            ‖ run 12   Production #3   waits for production
+              title    Search by WKN
+              from     workflow_dispatch by carol on main 9f03c1a, 4 min ago
+              input    release = 4be1
+              time     4 min 2 s: 1.1 s qnt9, 40.9 s your commands, 3 min 20 s declared waits
 
-          ✓ lint        20.0 s   1 step
-          ✗ test.1      20.0 s   failure, attempt 2
-              ✓ Check out   1.0 s
-              ✗ cargo test  19.0 s
-              exit code 101
-          ◐ test.2      3 min 20 s
-              ◐ cargo test --doc  1 min
-          ‖ deploy      waits for the gates of production
-              ✓ branch main may deploy here
-              ✓ load-test passed in staging for 4be1…77  P95 212 ms, P99 402 ms, failed 0.02 %
-              ‖ 2 of alice, bob, carol approve           1 of 2; can approve: alice
-                ✓ bob                                    approved 2 min ago
-                ✗ carol                                  dispatched it
-              ‖ 10 min since it was asked for            4 min 2 s passed; holds at 14:10:00
-          ○ seed        skipped: `github.ref == 'refs/heads/develop'` is false
-          · load-test   waits for deploy
+              ✓ lint        20.0 s   1 step
+              ✗ test.1      20.0 s   failure, attempt 2
+                  ✓ Check out   1.0 s
+                  ✗ cargo test  19.0 s
+                  exit code 101
+              ◐ test.2      3 min 20 s
+                  ◐ cargo test --doc  1 min
+              ‖ deploy      waits for the gates of production
+                  ✓ branch main may deploy here
+                  ✓ load-test passed in staging for 4be1…77  P95 212 ms, P99 402 ms, failed 0.02 %
+                  ‖ 2 of alice, bob, carol approve           1 of 2
+                    ✓ bob                                    approved 2 min ago
+                    ✗ carol                                  dispatched it
+                  ‖ 10 min since it was asked for            4 min 2 s passed; holds at 14:10:00
+              ○ seed        skipped: `github.ref == 'refs/heads/develop'` is false
+              · load-test   waits for deploy
 
-          logs: qnt9 logs 12.test.1
-    "#]],
+              logs: qnt9 logs 12.test.1
+        "#]],
     );
 }
 
@@ -90,18 +90,18 @@ fn why_is_a_tree_with_what_is_known_beside_it() {
     check(
         &shown,
         &expect![[r#"
-        job deploy of run 12: 9f03c1a to production
-        ‖ not yet; at 14:10:00 at the earliest
+            job deploy of run 12: 9f03c1a to production
+            ‖ not yet; at 14:10:00 at the earliest
 
-          ✓ branch main may deploy here
-          ✓ load-test passed in staging for 4be1…77  P95 212 ms, P99 402 ms, failed 0.02 %
-          ‖ 2 of alice, bob, carol approve           1 of 2; can approve: alice
-            ✓ bob                                    approved 2 min ago
-            ✗ carol                                  dispatched it
-          ‖ 10 min since it was asked for            4 min 2 s passed; holds at 14:10:00
+              ✓ branch main may deploy here
+              ✓ load-test passed in staging for 4be1…77  P95 212 ms, P99 402 ms, failed 0.02 %
+              ‖ 2 of alice, bob, carol approve           1 of 2
+                ✓ bob                                    approved 2 min ago
+                ✗ carol                                  dispatched it
+              ‖ 10 min since it was asked for            4 min 2 s passed; holds at 14:10:00
 
-          next: qnt9 approve production 9f03c1a --as alice
-    "#]],
+              next: qnt9 approve production 9f03c1a --as alice
+        "#]],
     );
 }
 

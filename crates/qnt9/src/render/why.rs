@@ -48,7 +48,8 @@ fn add(tree: &Why, depth: usize, table: &mut Table, clock: &Clock) {
     let mut known: Vec<String> = tree.evidence.iter().cloned().collect();
     if tree.holds == Holds::NotYet {
         known.extend(tree.at.map(|at| format!("holds at {}", clock.time(at))));
-        if !tree.who.is_empty() {
+        // Parts say of each person where they stand.
+        if !tree.who.is_empty() && tree.of.is_empty() {
             known.push(format!("can approve: {}", tree.who.join(", ")));
         }
     }
