@@ -9,7 +9,7 @@ use super::asking::Asking;
 use crate::cli::{Common, Decide};
 use crate::failure::Failure;
 use crate::render::run::legs;
-use crate::render::{harmless, short_reference};
+use crate::render::{harmless, short_reference, why};
 use crate::talk::Format;
 
 /// Yes or no.
@@ -49,8 +49,8 @@ async fn say_what_is_left(
     let detail: RunDetail = ask.get(&format!("/runs/{run}")).await?;
     let waiting = legs(&detail)
         .filter(|leg| environment.is_none() || leg.environment.as_ref() == environment);
-    for unmet in waiting.filter_map(|leg| leg.why.as_ref()).flat_map(|why| why.unmet()) {
-        ask.say(&harmless(&format!("  ‖ {unmet}")));
+    for tree in waiting.filter_map(|leg| leg.why.as_ref()) {
+        ask.say(harmless(&why::missing(tree, &ask.clock)).trim_end());
     }
     Ok(())
 }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_run_that_waits_is_meant() {
         let run = sample::run(12);
-        assert_eq!(chosen(&[run.clone()], None), "run 12");
+        assert_eq!(chosen(std::slice::from_ref(&run), None), "run 12");
         assert_eq!(chosen(&[run], Some("9f03c1a")), "run 12");
     }
 

@@ -13,7 +13,7 @@ pub struct Table {
 impl Table {
     /// A table whose columns have these heads.
     pub fn new<const COLUMNS: usize>(heads: [&str; COLUMNS]) -> Self {
-        Self { heads: heads.map(str::to_owned).to_vec(), rows: Vec::new() }
+        Self { heads: heads.map(str::to_owned).into(), rows: Vec::new() }
     }
 
     /// A table without heads.
@@ -23,7 +23,7 @@ impl Table {
 
     /// Adds a row.
     pub fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
-        self.rows.push(cells.to_vec());
+        self.rows.push(cells.into());
     }
 
     /// The lines, the heads first where there are some.

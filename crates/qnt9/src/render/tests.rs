@@ -106,6 +106,17 @@ fn why_is_a_tree_with_what_is_known_beside_it() {
 }
 
 #[test]
+fn what_is_missing_are_rules_without_their_parts() {
+    check(
+        &why::missing(&sample::gates(), &clock()),
+        &expect![[r#"
+          ‖ 2 of alice, bob, carol approve  1 of 2; can approve: alice
+          ‖ 10 min since it was asked for   4 min 2 s passed; holds at 14:10:00
+    "#]],
+    );
+}
+
+#[test]
 fn what_can_no_longer_hold_is_said() {
     let tree = Why::all(
         "run 12 of Production",

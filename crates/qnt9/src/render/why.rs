@@ -44,6 +44,13 @@ pub fn parts(tree: &Why, indent: usize, clock: &Clock) -> String {
     table.lines().iter().map(|line| format!("{indent}{line}\n")).collect()
 }
 
+/// The rules, not their parts, that do not hold yet.
+pub fn missing(tree: &Why, clock: &Clock) -> String {
+    let of = tree.of.iter().filter(|part| part.holds != Holds::Yes);
+    let of = of.map(|part| Why { of: Vec::new(), ..part.clone() }).collect();
+    parts(&Why { of, ..tree.clone() }, 2, clock)
+}
+
 fn add(tree: &Why, depth: usize, table: &mut Table, clock: &Clock) {
     let mut known: Vec<String> = tree.evidence.iter().cloned().collect();
     if tree.holds == Holds::NotYet {
