@@ -68,11 +68,12 @@ impl<'a> Gate<'a> {
             return None;
         }
         let name = self.run.reference_name();
-        Some(if rules.branches.iter().any(|branch| branch == name) {
+        let kind = if self.run.reference.starts_with("refs/tags/") { "tag" } else { "branch" };
+        Some(if takes(rules, self.run) {
             Why::leaf(format!("branch {name} may deploy here"), Holds::Yes)
         } else {
             let allowed = rules.branches.join(", ");
-            Why::leaf(format!("branch {name} may not deploy here"), Holds::No)
+            Why::leaf(format!("{kind} {name} may not deploy here"), Holds::No)
                 .because(format!("{} takes {allowed}", self.environment))
         })
     }
@@ -241,6 +242,14 @@ impl<'a> Gate<'a> {
     pub fn approval_rule(&self) -> Option<&'a ApprovalRule> {
         self.rules()?.approvals.as_ref()
     }
+}
+
+/// Whether an environment with these rules takes runs of the run's branch. A tag that is named like
+/// a branch is none.
+pub(crate) fn takes(rules: &EnvironmentPolicy, run: &Run) -> bool {
+    let branch = run.reference.strip_prefix("refs/heads/");
+    rules.branches.is_empty()
+        || branch.is_some_and(|branch| rules.branches.iter().any(|allowed| allowed == branch))
 }
 
 /// Where one of the listed people stands towards a waiting job.

@@ -2,7 +2,7 @@
 //!
 //! It counts requests and the bad ones among them (answered 5xx or not at all) and works in whole
 //! numbers. It never says `Good` without enough requests of the new release, nor without any of the
-//! old one to compare with.
+//! old one to compare with, nor of a share that is worse than tolerated, however few requests make it.
 
 use qnt9_model::fact::{Counts, Verdict};
 
@@ -21,8 +21,8 @@ pub const EARLY_FACTOR: u64 = 4;
 pub fn judge(new: Counts, old: Counts, min_requests: u64) -> (Verdict, String) {
     let figures = format!("{} against {} of the old release", share(new), share(old));
     let tolerated = tolerated_per_mille(old);
-    let is_worse_than =
-        |per_mille: u64| new.bad >= BAD_REQUESTS_MIN && new.bad * 1000 > new.requests * per_mille;
+    let share_is_above = |per_mille: u64| new.bad * 1000 > new.requests * per_mille;
+    let is_worse_than = |per_mille: u64| new.bad >= BAD_REQUESTS_MIN && share_is_above(per_mille);
     let enough = new.requests >= min_requests;
     if is_worse_than(tolerated * EARLY_FACTOR) || (enough && is_worse_than(tolerated)) {
         return (Verdict::Bad, format!("{figures}: worse than tolerated"));
@@ -37,6 +37,9 @@ pub fn judge(new: Counts, old: Counts, min_requests: u64) -> (Verdict, String) {
     if old.requests == 0 {
         return (Verdict::Undecided, format!("{figures}; nothing to compare with yet"));
     }
+    if share_is_above(tolerated) {
+        return (Verdict::Undecided, format!("{figures}; too few to tell"));
+    }
     (Verdict::Good, format!("{figures}: not worse"))
 }
 
@@ -50,4 +53,37 @@ fn share(counts: Counts) -> String {
     let Counts { requests, bad } = counts;
     let per_mille = (bad * 1000).checked_div(requests).unwrap_or(0);
     format!("{bad} of {requests} failed ({}.{} %)", per_mille / 10, per_mille % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_few_bad_requests_are_neither_bad_nor_good() {
+        let old = Counts { requests: 1000, bad: 0 };
+        let verdict = |requests, bad| judge(Counts { requests, bad }, old, 20).0;
+        assert_eq!(verdict(20, 0), Verdict::Good);
+        assert_eq!(verdict(20, 4), Verdict::Undecided, "a fifth failed, of very few");
+        assert_eq!(verdict(20, 5), Verdict::Bad);
+        assert_eq!(verdict(400, 4), Verdict::Good, "more requests showed that it was chance");
+    }
+
+    proptest! {
+        #[test]
+        fn good_takes_data_and_a_tolerated_share(
+            requests in 0u64..500, bad in 0u64..500, old in 0u64..500, old_bad in 0u64..500,
+            least in 1u64..200,
+        ) {
+            let new = Counts { requests, bad: bad.min(requests) };
+            let old = Counts { requests: old, bad: old_bad.min(old) };
+            if judge(new, old, least).0 == Verdict::Good {
+                prop_assert!(new.requests >= least && old.requests > 0);
+                let tolerated = (old.bad * 2000 / old.requests).max(10);
+                prop_assert!(new.bad * 1000 <= new.requests * tolerated);
+            }
+        }
+    }
 }

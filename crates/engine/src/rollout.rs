@@ -1,19 +1,25 @@
 //! How a deployment goes on by itself: replicas ready, step by step to all traffic, or back.
 
-use qnt9_model::fact::{DeploymentOutcome, Verdict};
+use qnt9_model::fact::{DeploymentOutcome, Outcome, Verdict};
 use qnt9_model::limits::{REPLICAS_START_MS, ROLLOUT_STALL_MS};
 use qnt9_model::{DeploymentId, Fact, Millis, UserText};
 
 use crate::gates::duration;
-use crate::state::{Deployment, Project};
+use crate::state::{Deployment, LegPhase, Project};
 
 /// The next fact about this deployment, if its state and the time call for one.
 pub fn next(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
     if deployment.outcome.is_some() {
         return None;
     }
+    if let Some(reason) = given_up(project, deployment).filter(|_| deployment.percent < 100) {
+        return Some(match deployment.percent {
+            0 => fail(deployment, reason.into()),
+            _ => roll_back(deployment, reason),
+        });
+    }
     match deployment.percent {
-        0 => start(project, deployment, now),
+        0 => start(deployment, now),
         100 => {
             applied(project, deployment).then(|| finish(deployment, DeploymentOutcome::Succeeded))
         }
@@ -21,13 +27,14 @@ pub fn next(project: &Project, deployment: &Deployment, now: Millis) -> Option<F
     }
 }
 
-fn start(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
+fn start(deployment: &Deployment, now: Millis) -> Option<Fact> {
     if let Some(report) = &deployment.replica_failure {
         return Some(fail(deployment, report.clone()));
     }
     if deployment.ready.len() as u32 >= deployment.replicas {
-        // The first release of a place has nothing to be compared with and nobody to be kept from.
-        let first = if old_can_serve(project, deployment) { deployment.steps[0] } else { 100 };
+        // The first release of a place has nothing to be compared with. An old one whose replicas
+        // are down at this moment is no such case: they are being started again.
+        let first = if deployment.previous.is_some() { deployment.steps[0] } else { 100 };
         return Some(Fact::WeightChanged { deployment: deployment.id, percent: first });
     }
     (now >= start_deadline(deployment)).then(|| {
@@ -96,9 +103,18 @@ pub fn applied(project: &Project, deployment: &Deployment) -> bool {
     place.is_some_and(|place| place.applied >= deployment.weighted_at)
 }
 
-fn old_can_serve(project: &Project, deployment: &Deployment) -> bool {
-    let old = deployment.previous.and_then(|id| project.deployments.get(&id));
-    old.is_some_and(|old| !old.ready.is_empty())
+/// Why nobody waits for this rollout any more: the job that asked for it was cancelled or failed, and
+/// what follows it in its workflow will not happen. A lost job is none of these until somebody decides.
+fn given_up(project: &Project, deployment: &Deployment) -> Option<String> {
+    let attempt = &deployment.call.as_ref()?.attempt;
+    let leg = project.runs.get(&attempt.run)?.legs.get(&attempt.job)?;
+    match leg.phase {
+        LegPhase::Done(outcome @ (Outcome::Cancelled | Outcome::Failure), _) => {
+            let (job, run) = (&attempt.job, attempt.run);
+            Some(format!("job {job} of run {run} ended with {} before it did", outcome.word()))
+        }
+        _ => None,
+    }
 }
 
 fn fail(deployment: &Deployment, reason: UserText) -> Fact {

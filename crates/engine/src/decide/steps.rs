@@ -5,6 +5,7 @@ use qnt9_model::fact::Fact;
 use qnt9_model::{CallKey, Command, Refusal, UserText};
 
 use super::On;
+use crate::gates;
 
 pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     match command {
@@ -80,6 +81,19 @@ fn evidence(
     let release = match environment {
         None => None,
         Some(environment) => {
+            // Whoever may push some branch writes its workflows; what the rules let into an
+            // environment is what may also vouch for it.
+            let rules = on.project.policy.as_ref().and_then(|(_, p)| p.environment(environment));
+            if let Some(rules) = rules.filter(|rules| !gates::takes(rules, run)) {
+                return Err(Refusal::Invalid {
+                    what: format!("evidence `{kind}` of {environment}"),
+                    reason: format!(
+                        "it counts from runs of {} only, and this is one of {}",
+                        rules.branches.join(", "),
+                        run.reference_name()
+                    ),
+                });
+            }
             let serving = on.project.serving_environment(environment);
             let serving = serving.ok_or_else(|| Refusal::Invalid {
                 what: format!("evidence `{kind}` of {environment}"),

@@ -187,6 +187,59 @@ jobs:
 }
 
 #[test]
+fn a_tag_named_like_the_branch_is_not_the_branch() {
+    let text = "# tag.yml
+on: workflow_dispatch
+jobs:
+  deploy: { runs-on: x, environment: production, steps: [{ run: x }] }
+";
+    let mut world = World::new(RULES);
+    world.push("dev", "side", "c2", "dev", &[text]);
+    let mut moved = world.moved("main", "c2", &[text]);
+    moved.update.reference = "refs/tags/main".to_owned();
+    let updates = vec![moved.update.clone()];
+    let offered = world.by("dev", Command::OfferPush { updates }).unwrap();
+    let push = qnt9_model::PushId(offered[0].sequence);
+    let workflow = moved.workflows[0].clone();
+    let commit = moved.update.new.clone().unwrap();
+    world.tell(Command::SettlePush { push, moved: vec![moved], commits: Vec::new() });
+    let reference = "refs/tags/main".to_owned();
+    let inputs = Vec::new();
+    let dispatch = Command::Dispatch { reference, commit, workflow, inputs };
+    let run = crate::world::runs_of(&world.by("dev", dispatch).unwrap())[0];
+    expect![[r#"
+        deploy: deploy is failure, tag main may not deploy here: production takes main
+        run: failure
+    "#]]
+    .assert_eq(&world.board(run));
+}
+
+#[test]
+fn a_branch_that_may_not_deploy_there_cannot_vouch_for_it() {
+    let text = "# forge.yml
+on: push
+jobs:
+  forge: { runs-on: x, steps: [{ run: x }] }
+";
+    let mut world = World::new(RULES);
+    world.staged("c1", "r1");
+    let run = world.push("dev", "side", "c2", "dev", &[text])[0];
+    let attempt = world.start(run, "forge");
+    let command = Command::RecordEvidence {
+        call: world.call(&attempt),
+        kind: "load-test".to_owned(),
+        environment: Some("staging".into()),
+        passed: true,
+        summary: "fast, honestly".to_owned(),
+    };
+    let refusal = world.in_step(&attempt, command).unwrap_err();
+    expect![
+        "evidence `load-test` of staging: it counts from runs of main only, and this is one of side"
+    ]
+    .assert_eq(&refusal.to_string());
+}
+
+#[test]
 fn a_failed_load_test_closes_production_and_a_later_good_one_opens_it_for_new_runs() {
     let mut world = World::new(RULES);
     let staged = world.staged("c1", "r1");

@@ -1,7 +1,7 @@
 //! Rollouts: canary steps, the judge, going back, replicas that fail.
 
 use expect_test::expect;
-use qnt9_model::fact::Outcome::Success;
+use qnt9_model::fact::Outcome::{Cancelled, Success};
 use qnt9_model::{Command, DeploymentId};
 
 use crate::world::{HOUR, MINUTE, SECOND, World, digest};
@@ -256,6 +256,49 @@ fn a_replica_lost_in_a_canary_comes_back_under_a_new_generation() {
     assert!(world.project().places[&place].generation > before);
     // The step goes on: its weights did not change.
     assert!(world.deployment(id).step_since.is_some());
+}
+
+#[test]
+fn a_canary_begins_small_also_while_the_old_release_is_down() {
+    let mut world = World::in_production("r1");
+    let old = world.project().serving_environment(&"production".into()).unwrap().id;
+    world.staged("c2", "r2");
+    let attempt = world.released();
+    let id = world.deploy(&attempt, "production", "r2").unwrap();
+    for replica in 0..2 {
+        let reason = "the machine was started again".to_owned();
+        world.tell(Command::ReplicaLost { deployment: old, replica, reason });
+    }
+    for replica in 0..2 {
+        let address = format!("127.0.0.1:{}", 1000 + replica);
+        world.tell(Command::ReplicaReady { deployment: id, replica, address });
+    }
+    assert_eq!(world.deployment(id).percent, 5);
+}
+
+#[test]
+fn a_canary_whose_job_is_cancelled_goes_back() {
+    let (mut world, id) = canary();
+    let attempt = attempt_of(&world, id);
+    world.by("dev", Command::CancelRun { run: attempt.run }).unwrap();
+    assert_eq!(world.deployment(id).outcome, None, "its step may still say how it ends");
+    world.end(&attempt, Cancelled);
+    let (outcome, _) = world.deployment(id).outcome.clone().unwrap();
+    expect![[r#"
+        RolledBack { reason: "job deploy of run 92 ended with cancelled before it did", at_percent: 5 }
+    "#]]
+    .assert_eq(&format!("{outcome:?}\n"));
+    world.carry();
+    assert_eq!(world.serves("production"), [("r1".to_owned(), 100)]);
+}
+
+#[test]
+fn a_canary_whose_runner_is_lost_goes_on() {
+    let (mut world, id) = canary();
+    let attempt = attempt_of(&world, id);
+    world.tell(Command::LoseJob { attempt, reason: "killed".to_owned() });
+    assert_eq!(world.deployment(id).outcome, None);
+    assert_eq!(world.serves("production"), shares(5, 95));
 }
 
 #[test]
