@@ -8,6 +8,8 @@ use super::{Clock, Table, cut, runs, short_reference};
 
 /// Ended runs that are shown beside those that go on.
 const ENDED_RUNS_SHOWN: usize = 5;
+/// Where a rollout stands is cut to this; `qnt9 environments` says it in full.
+const ROLLOUT_CHARS_MAX: usize = 40;
 /// A problem's text is cut to this.
 const PROBLEM_CHARS_MAX: usize = 160;
 
@@ -84,7 +86,8 @@ fn place(
     let commit = serving.and_then(|one| one.commit.as_ref());
     let since = serving.map(|one| clock.relative(one.finished.unwrap_or(one.requested)));
     let waiting = environment.waiting.iter().map(|run| format!("run {run} waits"));
-    let moving = rollout.map(|one| format!("{}: {}", one.release.short(), stands(one)));
+    let moving = rollout
+        .map(|one| cut(&format!("{}: {}", one.release.short(), stands(one)), ROLLOUT_CHARS_MAX));
     let now: Vec<String> = waiting.chain(moving).collect();
     [
         environment.name.to_string(),

@@ -110,9 +110,9 @@ fn what_is_missing_are_rules_without_their_parts() {
     check(
         &why::missing(&sample::gates(), &clock()),
         &expect![[r#"
-          ‖ 2 of alice, bob, carol approve  1 of 2; can approve: alice
-          ‖ 10 min since it was asked for   4 min 2 s passed; holds at 14:10:00
-    "#]],
+              ‖ 2 of alice, bob, carol approve  1 of 2; can approve: alice
+              ‖ 10 min since it was asked for   4 min 2 s passed; holds at 14:10:00
+        "#]],
     );
 }
 
@@ -183,23 +183,23 @@ fn the_status_fits_one_screen() {
     check(
         &shown,
         &expect![[r#"
-        qnt9-srs   main 9f03c1a   http://127.0.0.1:9009
+            qnt9-srs   main 9f03c1a   http://127.0.0.1:9009
 
-          ENVIRONMENT  SERVES         COMMIT   SINCE      BY              ADDRESS                 NOW
-          development  nothing yet
-          production   stock 4be1…00  9f03c1a  1 min ago  carol (run 12)  http://127.0.0.1:41017  run 12 waits; 77ab…00: 25 % of the traffic, 2 of 412 failed, 0 of 1236 before
+              ENVIRONMENT  SERVES         COMMIT   SINCE      BY              ADDRESS                 NOW
+              development  nothing yet
+              production   stock 4be1…00  9f03c1a  1 min ago  carol (run 12)  http://127.0.0.1:41017  run 12 waits; 77ab…00: 25 % of the traffic, 2 of 412…
 
-            RUN  STATE                 WORKFLOW        TITLE          REF      COMMIT   BY     CREATED    TOOK
-          ‖ 12   waits for production  Production #3   Search by WKN  main     9f03c1a  carol  4 min ago  4 min 2 s
-          ✓ 11   success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-          ✓ 10   success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-          ✓ 9    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-          ✓ 8    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-          ✓ 7    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-          ‖ 0    waits for production  Production #3   Search by WKN  main     9f03c1a  carol  4 min ago  4 min 2 s
+                RUN  STATE                 WORKFLOW        TITLE          REF      COMMIT   BY     CREATED    TOOK
+              ‖ 12   waits for production  Production #3   Search by WKN  main     9f03c1a  carol  4 min ago  4 min 2 s
+              ✓ 11   success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
+              ✓ 10   success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
+              ✓ 9    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
+              ✓ 8    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
+              ✓ 7    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
+              ‖ 0    waits for production  Production #3   Search by WKN  main     9f03c1a  carol  4 min ago  4 min 2 s
 
-          ✗ qnt9.toml of 9f03c1a: 4:1: unknown key `trigr`; did you mean `trigger`?
-    "#]],
+              ✗ qnt9.toml of 9f03c1a: 4:1: unknown key `trigr`; did you mean `trigger`?
+        "#]],
     );
 }
 

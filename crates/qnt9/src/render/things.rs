@@ -4,8 +4,8 @@ use qnt9_server::api::shapes::{EvidenceShape, NotificationShape, SecretShape};
 
 use super::{Clock, Table, cut};
 
-/// Texts are cut to this in lists.
-const TEXT_CHARS_MAX: usize = 100;
+/// Figures are cut to this.
+const FIGURES_CHARS_MAX: usize = 100;
 
 /// A line per secret.
 pub fn secrets(secrets: &[SecretShape]) -> String {
@@ -33,7 +33,7 @@ pub fn notifications(notifications: &[NotificationShape], clock: &Clock) -> Stri
             delivery(one, clock)
         );
         for line in one.text.lines() {
-            text.push_str(&format!("    {}\n", cut(line, TEXT_CHARS_MAX)));
+            text.push_str(&format!("    {line}\n"));
         }
         text
     });
@@ -73,7 +73,7 @@ pub fn evidence(evidence: &[EvidenceShape], clock: &Clock) -> String {
             one.environment.as_ref().map(ToString::to_string).unwrap_or_default(),
             one.commit.short().to_owned(),
             one.release.as_ref().map(|release| release.short()).unwrap_or_default(),
-            format!("{}{scale}", cut(&one.summary, TEXT_CHARS_MAX)),
+            format!("{}{scale}", cut(&one.summary, FIGURES_CHARS_MAX)),
             clock.relative(one.at),
             one.run.map(|run| run.to_string()).unwrap_or_default(),
         ]);
