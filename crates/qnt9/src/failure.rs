@@ -98,11 +98,6 @@ impl Failure {
         failure
     }
 
-    /// The kind of the server's refusal, if it was one.
-    pub const fn class(&self) -> Option<ErrorClass> {
-        self.class
-    }
-
     /// The shape that `--json` prints.
     pub fn to_json(&self) -> serde_json::Value {
         json!({ "error": {

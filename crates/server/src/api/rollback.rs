@@ -9,7 +9,7 @@ use qnt9_model::{
 };
 
 use super::error::ApiError;
-use super::request::{Body, Caller};
+use super::request::{Body, Caller, list};
 use super::shapes::{CommitShape, DeploymentShape, Rollback, RollbackShape};
 use super::show;
 use crate::Core;
@@ -84,7 +84,8 @@ fn find_release<'a>(project: &'a Project, wanted: &str) -> Result<&'a Release, A
         None => {
             let known: Vec<String> =
                 project.releases.values().map(|release| release.digest.short()).collect();
-            Err(ApiError::unknown("release", wanted, Some(known.join(", "))))
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            Err(ApiError::unknown("release", wanted, Some(list(&known))))
         }
     }
 }
