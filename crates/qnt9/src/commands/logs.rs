@@ -58,9 +58,9 @@ async fn whole_run(ask: &Asking, args: &Logs, run: u64) -> Result<(), Failure> {
         let next = begun.iter().find(|leg| !printed.contains(&leg.job));
         match next {
             Some(leg) => {
-                let waits = matches!(leg.phase, Phase::Lost);
                 ask.say(&format!("── {}", leg.job));
-                let follow = args.follow && !waits;
+                // A lost job's log goes on only after a person's decision.
+                let follow = args.follow && leg.phase != Phase::Lost;
                 let log = Log { ask, args, run, job: leg.job.as_str() };
                 if log.print_with(follow).await? == Reader::Gone {
                     return Ok(());
@@ -105,13 +105,14 @@ impl Log<'_> {
             Format::Json => "application/jsonl",
         };
         let mut response = self.ask.client.stream(&self.ask.path(&below), accept).await?;
-        let mut rest = Vec::new();
+        let (mut rest, mut empty) = (Vec::new(), true);
         loop {
             let piece = response.chunk().await;
             let piece = piece.map_err(|error| {
                 Failure::because(format!("the log of {}.{} broke off", self.run, self.job), &error)
             })?;
             let Some(piece) = piece else { break };
+            empty = false;
             let reader = match self.ask.format {
                 Format::Text => talk::bytes(&piece),
                 Format::Json => {
@@ -123,15 +124,16 @@ impl Log<'_> {
                 return Ok(Reader::Gone);
             }
         }
+        if empty {
+            let job = format!("{}.{}", self.run, self.job);
+            self.ask.say(&format!("no such line in the log of {job}; see: qnt9 why {job}"));
+        }
         Ok(Reader::There)
     }
 
     /// Prints the whole lines of what came, and keeps the beginning of the next.
     fn print_lines(&self, rest: &mut Vec<u8>) -> Result<Reader, Failure> {
-        let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else {
-            return Ok(Reader::There);
-        };
-        let whole: Vec<u8> = rest.drain(..=end).collect();
+        let whole = whole_lines(rest);
         for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let line = serde_json::from_slice(line)
                 .map_err(|error| Failure::because("a line of the log cannot be read", &error))?;
@@ -140,5 +142,26 @@ impl Log<'_> {
             }
         }
         Ok(Reader::There)
+    }
+}
+
+/// Takes the whole lines off the beginning.
+fn whole_lines(rest: &mut Vec<u8>) -> Vec<u8> {
+    let end = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    rest.drain(..end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_cut_in_two_by_the_network_is_put_together() {
+        let mut rest = b"one\ntwo\nthr".to_vec();
+        assert_eq!(whole_lines(&mut rest), b"one\ntwo\n");
+        assert_eq!(whole_lines(&mut rest), b"");
+        rest.extend_from_slice(b"ee\n");
+        assert_eq!(whole_lines(&mut rest), b"three\n");
+        assert!(rest.is_empty());
     }
 }

@@ -24,7 +24,8 @@ pub fn detail(detail: &RunDetail, clock: &Clock) -> String {
     for job in &detail.jobs {
         text.push_str(&self::job(job, &detail.jobs, width.unwrap_or(0), clock));
     }
-    let failed = legs(detail).filter(|leg| leg.result == Some(Outcome::Failure));
+    let failed =
+        legs(detail).filter(|leg| leg.result == Some(Outcome::Failure) && !leg.attempts.is_empty());
     let logs: Vec<String> =
         failed.map(|leg| format!("qnt9 logs {}.{}", detail.run.id, leg.job)).collect();
     if !logs.is_empty() {
