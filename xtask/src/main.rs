@@ -1,5 +1,7 @@
-//! Set-up and checks for people who work on qnt9: `cargo xtask test`, `cargo xtask ci`.
+//! Set-up and checks for people who work on qnt9: `cargo xtask test`, `cargo xtask ci`, `cargo xtask
+//! prove`.
 
+mod prove;
 mod tools;
 
 use std::process::{Command, ExitCode};
@@ -11,6 +13,7 @@ usage: cargo xtask COMMAND
 
   test   install what the tests need, then run them all (further arguments go to the test runner)
   ci     formatting, clippy without warnings, then `test`: what must pass before a change lands
+  prove  measure one of the promises on the whole program: `cargo xtask prove` lists them
 ";
 
 fn main() -> ExitCode {
@@ -18,6 +21,7 @@ fn main() -> ExitCode {
     let result = match args.next().as_deref() {
         Some("test") => test(&args.collect::<Vec<_>>()),
         Some("ci") => ci(),
+        Some("prove") => prove::prove(&args.collect::<Vec<_>>()),
         _ => {
             tools::say(USAGE);
             return ExitCode::from(2);

@@ -1,8 +1,10 @@
 //! A small service, deployed: up, replaced under requests, and refused with all that is known.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
-use crate::platform::{Home, Platform};
+use crate::platform::{Home, PATIENCE, Platform};
 use crate::project::{Clone, create, newest_run};
 
 const RULES: &str = r#"[project]
@@ -73,27 +75,52 @@ async fn log_of_deploy(platform: &Platform<'_>, run: &Value) -> String {
     lines.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n")
 }
 
+/// What the environment answers, once it answers.
+async fn greeting(platform: &Platform<'_>) -> String {
+    let environments = platform.get("dora", "/environments").await;
+    let url = environments[0]["services"][0]["url"].as_str().unwrap().to_owned();
+    let since = Instant::now();
+    loop {
+        if let Ok(answer) = reqwest::get(&url).await
+            && answer.status().is_success()
+        {
+            return answer.text().await.unwrap();
+        }
+        assert!(since.elapsed() < PATIENCE, "{url} does not answer");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
-async fn a_service_is_replaced_and_a_wrong_health_path_changes_nothing_and_says_all() {
+async fn a_service_is_replaced_and_serves_again_after_a_stop() {
+    let home = Home::new();
+    create(&home, &[("qnt9.toml", RULES), (".github/workflows/deploy.yml", DEPLOY)]).await;
+    let platform = home.up();
+    let clone = Clone::of(&platform);
+    for number in ["1", "2"] {
+        let till = TILL.replace(" 1\\n", &format!(" {number}\\n"));
+        let run = deliver(&platform, &clone, &[("till.pl", &till), ("number", number)]).await;
+        assert_eq!(run["run"]["result"], "success", "{}", log_of_deploy(&platform, &run).await);
+        assert_eq!(greeting(&platform).await, format!("hello {number}\n"));
+    }
+    assert_eq!(platform.interrupt().code(), Some(0));
+    assert_eq!(home.processes(), [], "neither gateway nor replicas are left");
+    let platform = home.up();
+    assert_eq!(greeting(&platform).await, "hello 2\n");
+}
+
+#[tokio::test]
+async fn a_wrong_health_path_changes_nothing_and_is_told_with_all_that_is_known() {
     let home = Home::new();
     create(&home, &[("qnt9.toml", RULES), (".github/workflows/deploy.yml", DEPLOY)]).await;
     let platform = home.up();
     let clone = Clone::of(&platform);
     let run = deliver(&platform, &clone, &[("till.pl", TILL)]).await;
     assert_eq!(run["run"]["result"], "success", "{}", log_of_deploy(&platform, &run).await);
-    let environments = platform.get("dora", "/environments").await;
-    let url = environments[0]["services"][0]["url"].as_str().unwrap().to_owned();
-    let greeting = async || reqwest::get(&url).await.unwrap().text().await.unwrap();
-    assert_eq!(greeting().await, "hello 1\n");
 
     let second = TILL.replace(" 1\\n", " 2\\n");
-    let run = deliver(&platform, &clone, &[("till.pl", &second)]).await;
-    assert_eq!(run["run"]["result"], "success", "{}", log_of_deploy(&platform, &run).await);
-    assert_eq!(greeting().await, "hello 2\n");
-
-    let third = TILL.replace(" 1\\n", " 3\\n");
     let wrong = RULES.replace("\"/health\"", "\"/helth\"");
-    let run = deliver(&platform, &clone, &[("till.pl", &third), ("qnt9.toml", &wrong)]).await;
+    let run = deliver(&platform, &clone, &[("till.pl", &second), ("qnt9.toml", &wrong)]).await;
     assert_eq!(run["run"]["result"], "failure", "{run:#}");
     let log = log_of_deploy(&platform, &run).await;
     for part in [
@@ -106,23 +133,5 @@ async fn a_service_is_replaced_and_a_wrong_health_path_changes_nothing_and_says_
     ] {
         assert!(log.contains(part), "`{part}` is not in\n{log}");
     }
-    assert_eq!(greeting().await, "hello 2\n", "the old release serves on");
-
-    assert_eq!(platform.interrupt().code(), Some(0));
-    assert_eq!(home.processes(), [], "neither gateway nor replicas are left");
-    let platform = home.up();
-    let served = async || {
-        let answer = reqwest::get(&url).await.ok()?;
-        answer.status().is_success().then_some(answer.text().await.ok()?)
-    };
-    let since = std::time::Instant::now();
-    let again = loop {
-        match served().await {
-            Some(text) => break text,
-            None => assert!(since.elapsed() < crate::platform::PATIENCE, "it does not serve again"),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
-    assert_eq!(again, "hello 2\n", "a platform that starts again serves what it served");
-    assert_eq!(platform.interrupt().code(), Some(0));
+    assert_eq!(greeting(&platform).await, "hello 1\n", "the old release serves on");
 }

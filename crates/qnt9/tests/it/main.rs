@@ -7,6 +7,7 @@ mod project;
 
 mod approvals;
 mod crashes;
+mod delivery;
 mod deployments;
 mod pushes;
 mod runs;
