@@ -4,10 +4,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use qnt9_engine::contexts::event_name;
 use qnt9_engine::gates::Gate;
 use qnt9_engine::state::{LegPhase, Project, Run};
-use qnt9_model::fact::{Cause, DeploymentOutcome, Outcome};
-use qnt9_model::{EnvironmentName, Millis, RunId, Sha, StreamId};
+use qnt9_model::fact::{DeploymentOutcome, Outcome};
+use qnt9_model::{AttemptId, EnvironmentName, Millis, RunId, Sha, StreamId};
 use qnt9_runner::git::Git;
 use qnt9_server::{Core, machine};
 use serde_json::json;
@@ -125,11 +126,7 @@ impl Story<'_> {
     ) -> Result<bool, Failure> {
         self.progress.part(name, &format!("{what} {}", commit.short()));
         let found = self.read(|project| {
-            let mut of_commit = project
-                .runs
-                .values()
-                .filter(|run| run.commit == *commit && matches!(run.cause, Cause::Push { .. }));
-            of_commit.next_back().map(|run| run.id)
+            last_run(project, commit, "push")
         });
         let run = found.ok_or_else(|| {
             Failure::new(format!("the push of {} started no run", commit.short()))
@@ -143,6 +140,7 @@ impl Story<'_> {
     /// Shows a run until it has ended.
     async fn follow(&mut self, part: &str, run: RunId) -> Result<Outcome, Failure> {
         let mut told_how = false;
+        let mut lost_told = Vec::new();
         loop {
             let now = machine::now();
             let (stages, finished, gated) = self.core.read(|state| {
@@ -158,6 +156,15 @@ impl Story<'_> {
             if let Some((outcome, _)) = finished {
                 return Ok(outcome);
             }
+            if let Some(lost) = self.newly_lost(run, &mut lost_told) {
+                self.progress
+                    .note("lost", &format!("{lost}: its runner died, a person must decide"));
+                self.progress.note("", &format!("qnt9 resolve {lost} rerun   (or: abandon)"));
+                if self.approvals == Approvals::ByThemselves {
+                    // Nobody is there to decide, so that waiting would never end.
+                    return Ok(Outcome::Failure);
+                }
+            }
             if let Some((environment, why)) = gated {
                 match self.approvals {
                     Approvals::ByThemselves => self.approve(run, &environment).await?,
@@ -171,6 +178,17 @@ impl Story<'_> {
             }
             tokio::time::sleep(PULSE).await;
         }
+    }
+
+    /// A job of the run, as RUN.JOB, whose runner was lost and of which nobody was told yet.
+    fn newly_lost(&self, run: RunId, told: &mut Vec<AttemptId>) -> Option<String> {
+        let lost = self.read(|project| {
+            let lost = project.runs[&run].legs.values().filter(|leg| leg.phase == LegPhase::Lost);
+            lost.map(|leg| leg.attempt_id(run)).find(|attempt| !told.contains(attempt))
+        })?;
+        let name = format!("{}.{}", lost.run, lost.job);
+        told.push(lost);
+        Some(name)
     }
 
     fn tell_how_to_approve(&mut self, run: RunId, environment: &EnvironmentName) {
@@ -210,11 +228,7 @@ impl Story<'_> {
     /// The run of production for this commit, dispatched unless it was.
     async fn dispatch(&mut self, commit: &Sha) -> Result<RunId, Failure> {
         let found = self.read(|project| {
-            let of_commit = project
-                .runs
-                .values()
-                .filter(|run| run.commit == *commit && matches!(run.cause, Cause::Dispatch { .. }));
-            of_commit.map(|run| run.id).next_back()
+            last_run(project, commit, "workflow_dispatch")
         });
         if let Some(run) = found {
             return Ok(run);
@@ -325,6 +339,13 @@ impl Story<'_> {
 
 fn stream() -> StreamId {
     StreamId::from(PROJECT)
+}
+
+/// The last run that such an event started for a commit: somebody may have run an earlier one again.
+fn last_run(project: &Project, commit: &Sha, event: &str) -> Option<RunId> {
+    let mut runs = project.runs.values();
+    let of_event = |run: &&Run| run.commit == *commit && event_name(project, run) == event;
+    runs.rfind(of_event).map(|run| run.id)
 }
 
 /// Whether a gate waits for people and not only for time.
