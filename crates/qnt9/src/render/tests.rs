@@ -108,8 +108,9 @@ fn why_is_a_tree_with_what_is_known_beside_it() {
 #[test]
 fn what_is_missing_are_rules_without_their_parts() {
     check(
-        &why::missing(&sample::gates(), &clock()),
+        &format!("missing:\n{}", why::missing(&sample::gates(), &clock())),
         &expect![[r#"
+            missing:
               ‖ 2 of alice, bob, carol approve  1 of 2; can approve: alice
               ‖ 10 min since it was asked for   4 min 2 s passed; holds at 14:10:00
         "#]],
@@ -413,7 +414,7 @@ fn a_column_with_nothing_in_it_is_left_out() {
     table.row(["1", "", "x"].map(str::to_owned));
     table.row(["222", "", "ü‖"].map(str::to_owned));
     check(
-        &table.text(1, "none"),
+        &table.text(0, "none"),
         &expect![[r#"
              A    C
              1    x
