@@ -125,9 +125,7 @@ impl Story<'_> {
         commit: &Sha,
     ) -> Result<bool, Failure> {
         self.progress.part(name, &format!("{what} {}", commit.short()));
-        let found = self.read(|project| {
-            last_run(project, commit, "push")
-        });
+        let found = self.read(|project| last_run(project, commit, "push"));
         let run = found.ok_or_else(|| {
             Failure::new(format!("the push of {} started no run", commit.short()))
                 .hint("its workflows are refused: see the console's home page")
@@ -227,9 +225,7 @@ impl Story<'_> {
 
     /// The run of production for this commit, dispatched unless it was.
     async fn dispatch(&mut self, commit: &Sha) -> Result<RunId, Failure> {
-        let found = self.read(|project| {
-            last_run(project, commit, "workflow_dispatch")
-        });
+        let found = self.read(|project| last_run(project, commit, "workflow_dispatch"));
         if let Some(run) = found {
             return Ok(run);
         }
