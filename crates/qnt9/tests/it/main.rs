@@ -1,6 +1,7 @@
 //! The whole program, started as a user starts it, and asked through the doors that users have:
 //! command line, git, HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(clippy::print_stdout, reason = "a test that fails shows what the platform said")]
 
 mod platform;
 mod project;
