@@ -33,6 +33,7 @@ struct Inner {
     key: MasterKey,
     live_jobs: LiveJobs,
     abandoned: Abandoned,
+    settling: tokio::sync::Mutex<()>,
 }
 
 impl Core {
@@ -57,6 +58,7 @@ impl Core {
             key,
             live_jobs: LiveJobs::default(),
             abandoned,
+            settling: tokio::sync::Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -151,6 +153,12 @@ impl Core {
     /// The pushes that nobody receives any more.
     pub(crate) fn abandoned(&self) -> &Abandoned {
         &self.inner.abandoned
+    }
+
+    /// Held while a push is settled: what was read of the refs must be told before they are read
+    /// again, or an older push would be the last to say where a branch is.
+    pub(crate) fn settling(&self) -> &tokio::sync::Mutex<()> {
+        &self.inner.settling
     }
 
     /// What followed attempts are at.

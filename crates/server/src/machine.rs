@@ -219,7 +219,10 @@ impl Worker {
         }
         entries.extend(self.tick(now));
         let failure = self.append(&entries).err();
-        self.report(failure.as_ref());
+        // Only something recorded shows that things can be recorded again.
+        if !entries.is_empty() {
+            self.report(failure.as_ref());
+        }
         for (answer, reply) in answers {
             let answer = match &failure {
                 Some(reason) => Err(Refusal::Unavailable { reason: reason.clone() }),

@@ -55,6 +55,7 @@ impl Conductor {
     /// Runs until the task it runs in is ended.
     pub(crate) async fn run(mut self) {
         let mut changed = self.core.changed();
+        self.tasks.spawn(jobs::sweep(self.core.clone()));
         loop {
             self.look();
             while self.tasks.try_join_next().is_some() {}

@@ -89,6 +89,14 @@ pub(super) async fn follow(
 ) -> Result<(), OrderError> {
     let dir = folder(core, stream, attempt);
     let found = shim::attach(&dir).await.map_err(|error| OrderError::outside(&error))?;
+    if found == Attachment::Absent && is_to_stop(core, stream, attempt) {
+        // Nothing runs that could be told to stop.
+        let reason = Some("it was cancelled before its runner began".to_owned());
+        let (attempt, result) = (attempt.clone(), Outcome::Cancelled);
+        let command =
+            Command::FinishJob { attempt, result, outputs: Vec::new(), reason, summary: None };
+        return accept_stale(core.tell(stream, command).await);
+    }
     if found == Attachment::Absent {
         let built = core.read(|state| {
             let project = state.projects.get(stream)?;
@@ -112,6 +120,16 @@ pub(super) async fn follow(
     clear(core, stream, attempt).await
 }
 
+fn is_to_stop(core: &Core, stream: &StreamId, attempt: &AttemptId) -> bool {
+    core.read(|state| {
+        let project = state.projects.get(stream)?;
+        let leg = project.running_leg(attempt)?;
+        let run = project.runs.get(&attempt.run)?;
+        Some(qnt9_engine::orders::should_stop(project, run, leg))
+    })
+    .unwrap_or(false)
+}
+
 /// Removes the folder of an attempt that is in the log as a whole: sources, credentials and lines in
 /// the clear lay there.
 async fn clear(core: &Core, stream: &StreamId, attempt: &AttemptId) -> Result<(), OrderError> {
@@ -129,6 +147,32 @@ async fn clear(core: &Core, stream: &StreamId, attempt: &AttemptId) -> Result<()
         Ok(()) | Err(_) => {}
     }
     Ok(())
+}
+
+/// Removes what an earlier server left of attempts that are over: it may have died between the end
+/// of an attempt and the removal of its folder.
+pub(super) async fn sweep(core: Core) {
+    let listed = core.clone();
+    let left = tokio::task::spawn_blocking(move || attempts(&listed.folder().jobs())).await;
+    for (stream, attempt) in left.unwrap_or_default() {
+        if let Err(error) = clear(&core, &stream, &attempt).await {
+            tracing::warn!(%stream, %attempt, "what is left of a job was not removed: {error}");
+        }
+    }
+}
+
+/// The attempts that have a folder.
+fn attempts(root: &std::path::Path) -> Vec<(StreamId, AttemptId)> {
+    let names = |dir: &std::path::Path| -> Vec<String> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    };
+    let of_stream = |stream: String| {
+        let attempts = names(&root.join(&stream)).into_iter();
+        let stream = StreamId::from(stream);
+        attempts.filter_map(move |name| Some((stream.clone(), name.parse().ok()?)))
+    };
+    names(root).into_iter().flat_map(of_stream).collect()
 }
 
 /// Asks the shim to cancel its job.

@@ -47,6 +47,7 @@ pub(crate) async fn settle(
         Some(push.updates.clone())
     });
     let Some(updates) = updates else { return Ok(Vec::new()) };
+    let _one_at_a_time = core.settling().lock().await;
     let git = git(core, stream);
     let refs = git.refs().await.map_err(|error| OrderError::outside(&error))?;
     let moved = updates.into_iter().filter(|update| {

@@ -121,6 +121,14 @@ async fn stop(dir: &Path) {
     }
 }
 
+/// How a replica's life went.
+enum Life {
+    /// It was healthy until its process ended.
+    Served,
+    /// It did not answer its health check.
+    NeverHealthy,
+}
+
 struct Replica {
     core: Core,
     key: Key,
@@ -144,7 +152,8 @@ impl Replica {
         let mut pause = RESTART_PAUSE;
         loop {
             match self.live(dir).await {
-                Ok(()) => pause = RESTART_PAUSE,
+                Ok(Life::Served) => pause = RESTART_PAUSE,
+                Ok(Life::NeverHealthy) => {}
                 Err(error) => {
                     let (stream, replica) = &self.key;
                     tracing::warn!(%stream, deployment = %replica.deployment,
@@ -157,18 +166,27 @@ impl Replica {
     }
 
     /// One life: found or started, healthy, until it ends.
-    async fn live(&self, dir: &Path) -> Result<(), OrderError> {
+    async fn live(&self, dir: &Path) -> Result<Life, OrderError> {
         let address = match running(dir).await {
             Some(address) => address,
-            None => self.start(dir).await?,
+            None => {
+                // Its address of an earlier life may be somebody else's by now.
+                self.lost("its process does not run".to_owned()).await?;
+                self.start(dir).await?
+            }
         };
         if !self.become_healthy(dir, address).await? {
-            return Ok(());
+            return Ok(Life::NeverHealthy);
         }
         while running(dir).await.is_some() {
             tokio::time::sleep(PULSE).await;
         }
-        let reason = format!("its process ended{}", tail(dir));
+        self.lost(format!("its process ended{}", tail(dir))).await?;
+        Ok(Life::Served)
+    }
+
+    /// Says that it is gone; nothing comes of it when nobody took it for ready.
+    async fn lost(&self, reason: String) -> Result<(), OrderError> {
         let (deployment, replica) = (self.key.1.deployment, self.key.1.replica);
         self.tell(Command::ReplicaLost { deployment, replica, reason }).await
     }

@@ -89,7 +89,7 @@ pub(crate) async fn health(
 /// A database on the platform's PostgreSQL.
 pub(crate) async fn database(
     State(core): State<Core>,
-    _caller: JobCaller,
+    caller: JobCaller,
     Body(asked): Body<StepDatabase>,
 ) -> Result<Json<Url>, ApiError> {
     let postgres = core.config().postgres.clone();
@@ -98,10 +98,13 @@ pub(crate) async fn database(
         ApiError::from(qnt9_model::Refusal::Unavailable { reason: reason.to_owned() })
     })?;
     let failed = |error| ApiError::failed("PostgreSQL", &error);
+    // The server may be somebody's own and serves all projects: a job reaches only databases that
+    // jobs of its project have made.
+    let name = format!("{}.{}", caller.project, asked.name);
     let url = match asked.action {
-        DatabaseAction::Create => postgres.ensure_database(&asked.name).await.map_err(failed)?,
+        DatabaseAction::Create => postgres.ensure_database(&name).await.map_err(failed)?,
         DatabaseAction::Drop => {
-            postgres.drop_database(&asked.name).await.map_err(failed)?;
+            postgres.drop_database(&name).await.map_err(failed)?;
             String::new()
         }
     };
