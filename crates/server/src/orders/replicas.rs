@@ -181,7 +181,11 @@ impl Replica {
         while running(dir).await.is_some() {
             tokio::time::sleep(PULSE).await;
         }
-        self.lost(format!("its process ended{}", tail(dir))).await?;
+        // What it logged is for whoever runs this server; a line of a log is never part of a fact.
+        let (stream, replica) = &self.key;
+        tracing::warn!(%stream, deployment = %replica.deployment, replica = replica.replica,
+            "a replica's process ended{}", tail(dir));
+        self.lost("its process ended".to_owned()).await?;
         Ok(Life::Served)
     }
 
