@@ -34,6 +34,7 @@ use axum::routing::{get, post};
 use qnt9_console::paths;
 
 use crate::Core;
+pub(crate) use guard::guard_programs;
 use session::UsedLinks;
 
 /// The largest form.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware;
 use qnt9_model::Door;
 use qnt9_store::{DataFolder, FolderError, KeyError, MasterKey, Sqlite, StoreError, Writer};
 use tokio::net::TcpListener;
@@ -161,8 +162,9 @@ async fn serve(
 ) {
     let door: Arc<dyn Door> = Arc::new(core.clone());
     let router = api::router(core.clone())
-        .merge(console::router(core.clone()))
-        .merge(repositories::router(&core, &door));
+        .merge(repositories::router(&core, &door))
+        .layer(middleware::from_fn_with_state(core.clone(), console::guard_programs))
+        .merge(console::router(core.clone()));
     let stopped = async move {
         // An error means that the server was dropped, which is an end too.
         let _ = stopping.wait_for(|stop| *stop).await;

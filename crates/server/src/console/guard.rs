@@ -79,11 +79,37 @@ pub(super) async fn guard(
     answer
 }
 
+/// Stands before what programs use: repositories may be read without a token on this machine, and a
+/// page elsewhere whose name was made to mean this machine must not read them through its browser.
+pub(crate) async fn guard_programs(
+    State(core): State<Core>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if is_misled(&core, &request) {
+        let reason =
+            "this server serves its own machine only, and the request names another host\n";
+        return (StatusCode::MISDIRECTED_REQUEST, reason).into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether a request to a server of this machine alone names another machine.
+fn is_misled(core: &Core, request: &Request) -> bool {
+    core.config().listen.ip().is_loopback() && !names_this_machine(host(request))
+}
+
+/// The host that a request is for: of its header, or with HTTP/2 of its address.
+fn host(request: &Request) -> &str {
+    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    header.or_else(|| request.uri().authority().map(|it| it.as_str())).unwrap_or_default()
+}
+
 /// The answer for a request that must not reach its page.
 fn refuse(core: &Core, request: &Request) -> Option<Response> {
     let loopback = core.config().listen.ip().is_loopback();
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if loopback && !names_this_machine(host) {
+    let host = host(request);
+    if is_misled(core, request) {
         return Some(say(
             StatusCode::MISDIRECTED_REQUEST,
             "This console serves this machine only",
@@ -149,6 +175,22 @@ mod tests {
         {
             assert!(!names_this_machine(host), "{host}");
         }
+    }
+
+    #[test]
+    fn the_host_is_that_of_the_header_or_of_the_address() {
+        let request = |uri: &str, header: Option<&str>| {
+            let mut request = http::Request::builder().uri(uri);
+            if let Some(value) = header {
+                request = request.header(HOST, value);
+            }
+            request.body(axum::body::Body::empty()).unwrap()
+        };
+        let evil = Some("evil.example:9009");
+        assert_eq!(host(&request("/git/x.git/info/refs", evil)), "evil.example:9009");
+        assert_eq!(host(&request("http://127.0.0.1:9009/", None)), "127.0.0.1:9009", "HTTP/2");
+        assert_eq!(host(&request("http://127.0.0.1:9009/", evil)), "evil.example:9009");
+        assert_eq!(host(&request("/", None)), "");
     }
 
     #[test]
