@@ -61,6 +61,8 @@ fn row(view: &View<'_>, release: &Release) -> Markup {
             places.push((name, serves));
         }
     }
+    let earlier: Vec<String> =
+        places.iter().filter(|(_, serves)| !serves).map(|(name, _)| name.clone()).collect();
     let proved = view.project.evidence.iter().filter(|evidence| {
         evidence.release.as_ref() == Some(&release.digest)
             || (evidence.release.is_none() && evidence.commit == release.commit)
@@ -71,7 +73,8 @@ fn row(view: &View<'_>, release: &Release) -> Markup {
             td { (release.commit.short()) @if let Some(commit) = commit { small { (text::cut(commit.title.show(), 60)) ", " (commit.author) } } }
             td {
                 @if places.is_empty() { span.faint { "nowhere yet" } }
-                @for (name, serves) in &places { @if *serves { (Shape::Ok.quiet(name)) } @else { span.soft { (name) " before" } } " " }
+                @for (name, _) in places.iter().filter(|(_, serves)| *serves) { (Shape::Ok.quiet(name)) " " }
+                @if !earlier.is_empty() { small { "earlier in " (text::list(&earlier, "and")) } }
             }
             td { @for evidence in proved { (mark(evidence)) " " } }
             td.num { (text::bytes(release.bytes)) }
