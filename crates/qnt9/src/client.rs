@@ -215,9 +215,8 @@ fn server_url(data: &std::path::Path) -> Result<String, Failure> {
             Failure::new(format!("{holder} holds {shown} and does not serve yet"))
                 .hint("try again in a second")
         }),
-        None => Err(Failure::new(format!("no server runs on the data folder {shown}")).hint(
-            "start one with `qnt9 up`, name another folder with --data, or set QNT9_URL",
-        )),
+        None => Err(Failure::new(format!("no server runs on the data folder {shown}"))
+            .hint("start one with `qnt9 up`, name another folder with --data, or set QNT9_URL")),
     }
 }
 

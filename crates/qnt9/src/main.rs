@@ -112,9 +112,9 @@ async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure> {
         Command::Wait(args) => steps::wait(&args).await,
         Command::Notify(args) => steps::notify(&args).await,
         Command::Local(cli::Local::Database(args)) => steps::database(&args).await,
-        Command::Evidence(cli::Evidence {
-            record: Some(cli::EvidenceCommand::Record(args)),
-        }) => steps::evidence(&args).await,
+        Command::Evidence(cli::Evidence { record: Some(cli::EvidenceCommand::Record(args)) }) => {
+            steps::evidence(&args).await
+        }
         command => commands::run(common, command).await,
     }
 }

@@ -30,8 +30,7 @@ pub async fn state_env(workspace: &str) -> Result<ExitCode, Failure> {
     let call = StepCall::begin()?;
     let context = call.context().await?;
     let project = segment(&context.project);
-    let address =
-        format!("{}/api/terraform/{project}/state/{}", context.url, segment(workspace));
+    let address = format!("{}/api/terraform/{project}/state/{}", context.url, segment(workspace));
     let lines = [
         ("TF_HTTP_ADDRESS", address.clone()),
         ("TF_HTTP_LOCK_ADDRESS", format!("{address}/lock")),

@@ -37,10 +37,10 @@ impl StepCall {
                 .detail("QNT9_STEP, which a step has, is not set")
         })?;
         let counter = self.own_time.as_deref().unwrap_or(Path::new("qnt9")).with_extension("calls");
-        let failed = |error| Failure::because(format!("cannot count in {}", counter.display()), &error);
+        let failed =
+            |error| Failure::because(format!("cannot count in {}", counter.display()), &error);
         // Appending one byte is atomic, and the length is then this call's number.
-        let mut file =
-            File::options().append(true).create(true).open(&counter).map_err(failed)?;
+        let mut file = File::options().append(true).create(true).open(&counter).map_err(failed)?;
         file.write_all(b".").map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let call = u32::try_from(length).map_err(|_| Failure::new("too many calls in one step"))?;
@@ -90,4 +90,3 @@ pub fn output(name: &str, value: &str) -> Result<(), Failure> {
     let mut file = File::options().append(true).create(true).open(&path).map_err(failed)?;
     writeln!(file, "{name}={value}").map_err(failed)
 }
-

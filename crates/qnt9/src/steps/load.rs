@@ -35,8 +35,7 @@ pub async fn run(args: &LoadRun) -> Result<ExitCode, Failure> {
         Scenario::parse(&name, &text).map_err(|error| Failure::new(error.to_string()))?;
     let context = call.context().await?;
     let environment = segment(&args.environment);
-    let url: Url =
-        call.client.get(&format!("/api/v1/step/url?environment={environment}")).await?;
+    let url: Url = call.client.get(&format!("/api/v1/step/url?environment={environment}")).await?;
     let target: Target =
         url.url.parse().map_err(|error| Failure::because(url.url.clone(), &error))?;
     let before = serving(&call, &context.project, &args.environment).await?;
@@ -51,7 +50,11 @@ pub async fn run(args: &LoadRun) -> Result<ExitCode, Failure> {
         seed: context.run.0,
     };
     if scale > 1 {
-        talk::say(&format!("time scale {scale}: {} s instead of {} s", plan.duration.as_secs(), args.duration));
+        talk::say(&format!(
+            "time scale {scale}: {} s instead of {} s",
+            plan.duration.as_secs(),
+            args.duration
+        ));
     }
     call.pause_own_time();
     let started = machine::now();
@@ -81,8 +84,7 @@ pub async fn run(args: &LoadRun) -> Result<ExitCode, Failure> {
         measured: &measured,
         verdict: &verdict,
     };
-    write_reports(&args.out, &report)
-        .map_err(|error| Failure::because("the reports", &error))?;
+    write_reports(&args.out, &report).map_err(|error| Failure::because("the reports", &error))?;
     talk::line(text_summary(&report).trim_end());
     if serving(&call, &context.project, &args.environment).await? != before {
         return Err(Failure::new(format!(
@@ -127,8 +129,7 @@ fn figures(measured: &qnt9_load::Measured) -> String {
     let times = measured.times.map_or_else(String::new, |times| {
         format!("P95 {:.0} ms, P99 {:.0} ms, ", times.p95_ms, times.p99_ms)
     });
-    let failed = measured.error_percent().map_or_else(String::new, |share| {
-        format!("failed {share:.2} %")
-    });
+    let failed =
+        measured.error_percent().map_or_else(String::new, |share| format!("failed {share:.2} %"));
     format!("{times}{failed}")
 }

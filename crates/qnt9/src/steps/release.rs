@@ -17,9 +17,8 @@ use crate::talk;
 /// `qnt9 release build`
 pub async fn build(args: &Build) -> Result<ExitCode, Failure> {
     let call = StepCall::begin()?;
-    let commit = variable("GITHUB_SHA").ok_or_else(|| {
-        Failure::new("GITHUB_SHA does not say which commit this is a release of")
-    })?;
+    let commit = variable("GITHUB_SHA")
+        .ok_or_else(|| Failure::new("GITHUB_SHA does not say which commit this is a release of"))?;
     let image = image(args, commit)?;
     let files = image.files.len();
     let packed = tokio::task::spawn_blocking(move || packed(&image)).await;
@@ -56,8 +55,8 @@ fn image(args: &Build, commit: String) -> Result<Image, Failure> {
 
 fn packed(image: &Image) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::because("the release cannot be built", &error);
-    let folder = tempfile::tempdir()
-        .map_err(|error| Failure::because("no temporary folder", &error))?;
+    let folder =
+        tempfile::tempdir().map_err(|error| Failure::because("no temporary folder", &error))?;
     let layout = folder.path().join("layout");
     qnt9_registry::build(image, &layout).map_err(failed)?;
     let mut packed = Vec::new();
