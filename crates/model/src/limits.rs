@@ -13,6 +13,6 @@ pub const ROLLOUT_STALL_MS: i64 = 10 * 60 * 1000;
 /// How long a deployment's replicas may take until all are healthy, beyond `health_timeout`.
 pub const REPLICAS_START_MS: i64 = 60 * 1000;
 /// Facts that one command may cause before the machine is said to be running in circles.
-pub const FACTS_PER_COMMAND_MAX: usize = 10_000;
+pub const FACTS_PER_COMMAND_MAX: usize = 1_000_000;
 /// Tries at delivering one notification.
 pub const NOTIFICATION_TRIES_MAX: u32 = 5;

@@ -94,7 +94,9 @@ impl Machine {
     /// Asks a command; answered when its facts are durable.
     pub async fn ask(&self, ask: Ask) -> Result<Vec<Entry>, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let stopped = || Refusal::Unavailable { reason: "it is stopping".to_owned() };
+        let stopped = || Refusal::Unavailable {
+            reason: self.trouble().unwrap_or_else(|| "it is stopping".to_owned()),
+        };
         let request = Request::Ask(Box::new(ask), reply);
         self.queue.send(request).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -167,6 +169,16 @@ struct Worker {
     shared: Arc<RwLock<State>>,
     notify: watch::Sender<u64>,
     trouble: Arc<RwLock<Option<String>>>,
+}
+
+/// Nobody else can decide or append: when this thread dies, everybody is to know.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut trouble = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
+            *trouble = Some("a fault stopped the machine; restart qnt9 and report it".to_owned());
+        }
+    }
 }
 
 impl Worker {

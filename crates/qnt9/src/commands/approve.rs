@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use qnt9_model::fact::Subjects;
 use qnt9_model::{EnvironmentName, RunId};
-use qnt9_server::api::shapes::{Decide as Body, EnvironmentShape, RunDetail, RunShape};
+use qnt9_server::api::shapes::{Decide as Body, EnvironmentShape, Phase, RunDetail, RunShape};
 
 use super::asking::Asking;
 use crate::cli::{Common, Decide};
@@ -27,7 +28,14 @@ pub async fn run(common: &Common, args: &Decide, decision: Decision) -> Result<E
         Decision::Approve => ("approve", "approved"),
         Decision::Reject => ("reject", "rejected"),
     };
-    let body = Body { environment: environment.clone(), comment: args.comment.clone() };
+    let seen = match decision {
+        Decision::Approve => subjects(&ask, run, environment.as_ref()).await?,
+        Decision::Reject => None,
+    };
+    if let Some(seen) = &seen {
+        ask.say(&format!("you approve {}", in_words(seen)));
+    }
+    let body = Body { environment: environment.clone(), comment: args.comment.clone(), seen };
     let shape: RunShape = ask.post(&format!("/runs/{run}/{verb}"), &body).await?;
     ask.print(&shape, |run, _| {
         let place = environment.as_ref().map(|name| format!(" for {name}")).unwrap_or_default();
@@ -38,6 +46,31 @@ pub async fn run(common: &Common, args: &Decide, decision: Decision) -> Result<E
         say_what_is_left(&ask, run, environment.as_ref()).await?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an approval would be for now.
+async fn subjects(
+    ask: &Asking,
+    run: RunId,
+    environment: Option<&EnvironmentName>,
+) -> Result<Option<Subjects>, Failure> {
+    let detail: RunDetail = ask.get(&format!("/runs/{run}")).await?;
+    let mut waiting = legs(&detail).filter(|leg| {
+        leg.phase == Phase::Gated
+            && (environment.is_none() || leg.environment.as_ref() == environment)
+    });
+    Ok(waiting.next().and_then(|leg| leg.subjects.clone()))
+}
+
+fn in_words(subjects: &Subjects) -> String {
+    let release = subjects.release.as_ref().map(|release| format!("release {}", release.0));
+    let plan = subjects.plan.as_ref().map(|plan| format!("plan {plan}"));
+    let named: Vec<String> = release.into_iter().chain(plan).collect();
+    if named.is_empty() {
+        "before there is a release or a plan".to_owned()
+    } else {
+        format!("{}; if one of them changes, this lapses", named.join(" and "))
+    }
 }
 
 /// What the gates still wait for after this approval.

@@ -175,7 +175,7 @@ pub(super) async fn approve(
     Body(decide): Body<Decide>,
 ) -> Result<Json<RunShape>, ApiError> {
     let (stream, run, environment) = waiting(&core, &caller, &project, &run, decide.environment)?;
-    let command = Command::Approve { run, environment, comment: decide.comment, seen: None };
+    let command = Command::Approve { run, environment, comment: decide.comment, seen: decide.seen };
     core.ask(&stream, &caller.0.actor, command).await?;
     shape(&core, &stream, run)
 }

@@ -224,7 +224,7 @@ shapes! {
         queued: Millis,
         /// When its gates opened.
         opened: Option<Millis>,
-        /// What for.
+        /// What they opened for; while they are closed, what an approval would be for.
         subjects: Option<Subjects>,
         /// When it ended.
         finished: Option<Millis>,
@@ -340,6 +340,9 @@ shapes! {
         environment: Option<EnvironmentName>,
         /// What to note with it.
         comment: Option<String>,
+        /// What was shown to whoever approves: when it has changed since, the approval is refused.
+        #[serde(default)]
+        seen: Option<Subjects>,
     }
     /// `POST .../resolve`.
     Resolve {

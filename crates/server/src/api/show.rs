@@ -146,7 +146,10 @@ fn leg(state: &State, project: &Project, run: &Run, leg: &LegState, now: Millis)
         result: ended.map(|(outcome, _)| outcome),
         queued: leg.queued,
         opened: leg.opened.as_ref().map(|(at, ..)| *at),
-        subjects: leg.opened.as_ref().map(|(_, subjects, _)| subjects.clone()),
+        subjects: match (&leg.opened, gate) {
+            (Some((_, subjects, _)), _) => Some(subjects.clone()),
+            (None, gate) => gate.map(|gate| gate.subjects()),
+        },
         finished: ended.map(|(_, at)| at),
         approvals: approvals.collect(),
         attempts: leg.attempts.iter().map(attempt).collect(),
