@@ -7,6 +7,7 @@ mod platform;
 mod project;
 
 mod approvals;
+mod console;
 mod crashes;
 mod delivery;
 mod deployments;
