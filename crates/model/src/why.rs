@@ -75,14 +75,20 @@ impl Why {
         self
     }
 
-    /// The parts that do not hold, deepest first, as one sentence each.
+    /// The parts that do not hold, as one sentence each. A part with evidence of its own speaks for
+    /// what it is made of: of three people of whom two must approve, nobody in particular is missing.
     #[must_use]
     pub fn unmet(&self) -> Vec<String> {
         if self.holds == Holds::Yes {
             return Vec::new();
         }
-        if self.of.is_empty() {
-            return vec![self.sentence()];
+        if self.of.is_empty() || self.evidence.is_some() {
+            let who = if self.who.is_empty() {
+                String::new()
+            } else {
+                format!(" (can: {})", self.who.join(", "))
+            };
+            return vec![format!("{}{who}", self.sentence())];
         }
         self.of.iter().flat_map(Self::unmet).collect()
     }

@@ -385,7 +385,9 @@ fn nurse(world: &mut World, attempt: &AttemptId) {
     match (attempt.job.as_str(), own, release) {
         ("release", _, None) => world.build(attempt, &fresh),
         ("release", _, Some(_)) => world.evidence(attempt, "tests", None, true),
-        ("load-test", _, Some(_)) if !world.serves("staging").is_empty() => {
+        ("load-test", _, Some(_))
+            if world.project().serving_environment(&"staging".into()).is_some() =>
+        {
             world.evidence(attempt, "load-test", Some("staging"), true);
         }
         ("plan", ..) => world.plan(attempt, "production", "plan-1"),

@@ -125,7 +125,7 @@ impl Story<'_> {
         commit: &Sha,
     ) -> Result<bool, Failure> {
         self.progress.part(name, &format!("{what} {}", commit.short()));
-        let found = self.read(|project| last_run(project, commit, "push"));
+        let found = self.read(|project| last_run(project, commit, "push", |_| true));
         let run = found.ok_or_else(|| {
             Failure::new(format!("the push of {} started no run", commit.short()))
                 .hint("its workflows are refused: see the console's home page")
@@ -225,7 +225,11 @@ impl Story<'_> {
 
     /// The run of production for this commit, dispatched unless it was.
     async fn dispatch(&mut self, commit: &Sha) -> Result<RunId, Failure> {
-        let found = self.read(|project| last_run(project, commit, "workflow_dispatch"));
+        let applies = |run: &Run| {
+            let mut inputs = run.inputs.iter();
+            inputs.any(|(name, value)| name == "action" && value.show() == "\"apply\"")
+        };
+        let found = self.read(|project| last_run(project, commit, "workflow_dispatch", applies));
         if let Some(run) = found {
             return Ok(run);
         }
@@ -338,9 +342,15 @@ fn stream() -> StreamId {
 }
 
 /// The last run that such an event started for a commit: somebody may have run an earlier one again.
-fn last_run(project: &Project, commit: &Sha, event: &str) -> Option<RunId> {
+fn last_run(
+    project: &Project,
+    commit: &Sha,
+    event: &str,
+    fits: impl Fn(&Run) -> bool,
+) -> Option<RunId> {
     let mut runs = project.runs.values();
-    let of_event = |run: &&Run| run.commit == *commit && event_name(project, run) == event;
+    let of_event =
+        |run: &&Run| run.commit == *commit && event_name(project, run) == event && fits(run);
     runs.rfind(of_event).map(|run| run.id)
 }
 
