@@ -617,6 +617,7 @@ impl Applying<'_> {
             step_for_ms,
             min_requests,
             health_timeout_ms,
+            service,
             settings,
         } = fact
         else {
@@ -638,6 +639,7 @@ impl Applying<'_> {
             step_for_ms: *step_for_ms,
             min_requests: *min_requests,
             health_timeout_ms: *health_timeout_ms,
+            service: service.clone(),
             settings: settings.clone(),
             requested: self.entry.time,
             ready: BTreeMap::new(),

@@ -9,6 +9,7 @@ use qnt9_model::fact::{
     Span, Subjects, Verdict,
 };
 use qnt9_model::plan::PlanSummary;
+use qnt9_model::policy::Service;
 use qnt9_model::{
     Actor, AttemptId, CallKey, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId,
     Person, Place, Policy, PushId, ReleaseDigest, RunId, Sha, StreamId, UserText,
@@ -416,6 +417,8 @@ pub struct Deployment {
     pub min_requests: u64,
     /// Time its replicas may take.
     pub health_timeout_ms: i64,
+    /// How its replicas are started and known to be well.
+    pub service: Option<Service>,
     /// Variables of the service's environment.
     pub settings: Vec<(String, UserText)>,
     /// When it was requested.

@@ -10,7 +10,7 @@ use crate::ids::{
 };
 use crate::people::{Person, Role};
 use crate::plan::PlanSummary;
-use crate::policy::Policy;
+use crate::policy::{Policy, Service};
 use crate::text::UserText;
 
 /// One fact. `kind` and `payload` of the envelope.
@@ -457,6 +457,10 @@ pub enum Fact {
         min_requests: u64,
         /// How long its replicas may take to become healthy.
         health_timeout_ms: i64,
+        /// How `qnt9.toml` said then that it is started and known to be well. It stays so for this
+        /// deployment, whatever the file says later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<Service>,
         /// Variables of the service's environment.
         settings: Vec<(String, UserText)>,
     },

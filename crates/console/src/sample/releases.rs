@@ -114,6 +114,7 @@ impl Sample {
                 step_for_ms: 3 * SECOND,
                 min_requests: 50,
                 health_timeout_ms: 30 * SECOND,
+                service: None,
                 settings: vec![("DATABASE_URL".to_owned(), UserText::from("postgres://secret"))],
             },
         );

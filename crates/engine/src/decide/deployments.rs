@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use qnt9_model::fact::{DeploymentOutcome, Direction, Fact};
-use qnt9_model::policy::RolloutRule;
+use qnt9_model::policy::{RolloutRule, Service};
 use qnt9_model::{
     Command, DeploymentId, EnvironmentName, Place, Refusal, ReleaseDigest, Role, UserText,
 };
@@ -44,7 +44,8 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                     .map_or_else(|| "no release at all".to_owned(), |release| release.short());
                 return Err(not_yours(format!("its gates opened for {approved}")));
             }
-            let request = Request { environment, release, settings, direction: Direction::Forward };
+            let direction = Direction::Forward;
+            let request = Request { environment, release, settings, direction, service: None };
             request.facts(on, Some(call.clone()))
         }
         Command::Rollback { environment, to } => {
@@ -95,6 +96,8 @@ struct Request<'a> {
     release: &'a ReleaseDigest,
     settings: &'a [(String, String)],
     direction: Direction,
+    /// How it ran here before; `qnt9.toml` says it for what did not.
+    service: Option<&'a Service>,
 }
 
 impl Request<'_> {
@@ -110,7 +113,8 @@ impl Request<'_> {
             .get(self.release)
             .ok_or_else(|| refuse("there is no such release here".to_owned()))?;
         let policy = on.project.policy.as_ref().map(|(_, policy)| policy);
-        let service = policy.and_then(|policy| policy.service(&release.service));
+        let said = || policy.and_then(|policy| policy.service(&release.service));
+        let service = self.service.or_else(said);
         let service = service.ok_or_else(|| {
             refuse(format!(
                 "qnt9.toml has no [service.{}] that says how to run it",
@@ -136,6 +140,7 @@ impl Request<'_> {
             step_for_ms: on.project.scaled(rollout.step_for_ms),
             min_requests: rollout.min_requests,
             health_timeout_ms: service.health_timeout_ms,
+            service: Some(service.clone()),
             settings: self
                 .settings
                 .iter()
@@ -189,8 +194,8 @@ fn roll_back(
             reason: "the settings it ran with were erased; deploy it by a workflow".to_owned(),
         });
     }
-    let request =
-        Request { environment, release: to, settings: &settings, direction: Direction::Rollback };
+    let (direction, service) = (Direction::Rollback, earlier.service.as_ref());
+    let request = Request { environment, release: to, settings: &settings, direction, service };
     request.facts(on, None)
 }
 

@@ -134,4 +134,9 @@ async fn a_wrong_health_path_changes_nothing_and_is_told_with_all_that_is_known(
         assert!(log.contains(part), "`{part}` is not in\n{log}");
     }
     assert_eq!(greeting(&platform).await, "hello 1\n", "the old release serves on");
+
+    // The mistake is on main now, and must not keep the old release from coming back.
+    assert_eq!(platform.interrupt().code(), Some(0));
+    let platform = home.up();
+    assert_eq!(greeting(&platform).await, "hello 1\n", "the old release comes back");
 }

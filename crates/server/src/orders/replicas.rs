@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use qnt9_cluster::health::{self, Health, Probe};
+use qnt9_engine::state::{Deployment, Project};
 use qnt9_model::order::WantedReplica;
+use qnt9_model::policy::Service;
 use qnt9_model::{Command, DeploymentId, ReleaseDigest, StreamId};
 use qnt9_runner::replica::{self, ReplicaSpec};
 use tokio::sync::watch;
@@ -205,14 +207,13 @@ impl Replica {
         let wanted = self.core.read(|state| {
             let project = state.projects.get(stream)?;
             let deployment = project.deployments.get(&replica.deployment)?;
-            let (_, policy) = project.policy.as_ref()?;
-            let service = policy.service(&replica.place.service)?;
+            let service = service_of(project, deployment)?;
             let settings: Vec<(String, String)> = deployment
                 .settings
                 .iter()
                 .map(|(name, value)| (name.clone(), value.show().to_owned()))
                 .collect();
-            Some((service.command.clone(), settings))
+            Some((service.command, settings))
         });
         let Some((command, settings)) = wanted else {
             return Err(OrderError::Outside(format!(
@@ -248,8 +249,8 @@ impl Replica {
     async fn become_healthy(&self, dir: &Path, address: SocketAddr) -> Result<bool, OrderError> {
         let (stream, wanted) = &self.key;
         let service = self.core.read(|state| {
-            let (_, policy) = state.projects.get(stream)?.policy.as_ref()?;
-            policy.service(&wanted.place.service).cloned()
+            let project = state.projects.get(stream)?;
+            service_of(project, project.deployments.get(&wanted.deployment)?)
         });
         let Some(service) = service else { return Ok(false) };
         let probe =
@@ -287,6 +288,16 @@ impl Replica {
         stop(dir).await;
         Ok(false)
     }
+}
+
+/// How a deployment is started and known to be well: as `qnt9.toml` said when it was requested, so that
+/// a later mistake in the file does not keep an old release from coming back.
+fn service_of(project: &Project, deployment: &Deployment) -> Option<Service> {
+    let said_now = || {
+        let (_, policy) = project.policy.as_ref()?;
+        policy.service(&deployment.place.service).cloned()
+    };
+    deployment.service.clone().or_else(said_now)
 }
 
 /// Where the replica of this folder listens, if its process runs.
