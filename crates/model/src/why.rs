@@ -116,6 +116,44 @@ impl Why {
         lines
     }
 
+    /// Reads what [`Why::lines`] wrote. Who and when are not in the lines, and a line without a sign
+    /// is passed over.
+    #[must_use]
+    pub fn read(lines: &[String]) -> Vec<Self> {
+        let parsed: Vec<(usize, Self)> = lines.iter().filter_map(|line| Self::line(line)).collect();
+        Self::nest(&mut parsed.into_iter().peekable(), 0)
+    }
+
+    fn line(line: &str) -> Option<(usize, Self)> {
+        let text = line.trim_start_matches(' ');
+        let depth = (line.len() - text.len()) / 2;
+        let mut letters = text.chars();
+        let holds = match letters.next()? {
+            '✓' => Holds::Yes,
+            '‖' => Holds::NotYet,
+            '✗' => Holds::No,
+            _ => return None,
+        };
+        let text = letters.as_str().strip_prefix(' ')?;
+        let (rule, evidence) = match text.split_once("   ") {
+            Some((rule, evidence)) => (rule, Some(evidence.to_owned())),
+            None => (text, None),
+        };
+        Some((depth, Self { evidence, ..Self::leaf(rule, holds) }))
+    }
+
+    fn nest(
+        lines: &mut std::iter::Peekable<std::vec::IntoIter<(usize, Self)>>,
+        depth: usize,
+    ) -> Vec<Self> {
+        let mut trees = Vec::new();
+        while let Some((_, mut tree)) = lines.next_if(|(at, _)| *at >= depth) {
+            tree.of = Self::nest(lines, depth + 1);
+            trees.push(tree);
+        }
+        trees
+    }
+
     fn write(&self, depth: usize, lines: &mut Vec<String>) {
         let sign = match self.holds {
             Holds::Yes => '✓',
@@ -126,5 +164,24 @@ impl Why {
         let indent = "  ".repeat(depth);
         lines.push(format!("{indent}{sign} {}{}", self.rule, evidence.unwrap_or_default()));
         self.of.iter().for_each(|part| part.write(depth + 1, lines));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_that_was_written_is_read_again() {
+        let people = vec![
+            Why::leaf("alice", Holds::Yes).because("2 min ago"),
+            Why::leaf("carol cannot", Holds::NotYet).because("dispatched it"),
+        ];
+        let approvals =
+            Why { of: people, ..Why::leaf("2 of alice, bob, carol approve", Holds::NotYet) };
+        let wait = Why::leaf("10 min since it was asked for", Holds::Yes);
+        let tree = Why::all("9f03c1a to production", vec![approvals, wait]);
+        assert_eq!(Why::read(&tree.lines()), [tree]);
+        assert_eq!(Why::read(&["no sign".to_owned(), String::new()]), []);
     }
 }

@@ -116,7 +116,9 @@ fn note(project: &Project, run: &Run, name: &str, keys: &[&str]) -> String {
 fn failure(run: &Run, key: &str) -> Option<String> {
     match &run.job(key)?.plan {
         JobPlan::Skipped { reason } | JobPlan::Impossible { reason } => {
-            Some(reason.show().lines().next().unwrap_or_default().to_owned())
+            // What follows the first line's colon is how the condition came out, part by part.
+            let first = reason.show().lines().next().unwrap_or_default();
+            Some(first.trim_end_matches(':').to_owned())
         }
         JobPlan::Waiting => None,
         JobPlan::Planned { legs, .. } => legs.iter().find_map(|leg| {

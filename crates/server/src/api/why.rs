@@ -223,10 +223,9 @@ impl Asked<'_> {
 
 /// The gates as they stood when they opened.
 fn proof(leg: &LegState) -> Vec<Why> {
-    let lines = leg.opened.iter().flat_map(|(_, _, proof)| proof);
-    // The first line is the whole rule; its sign and indentation are added again when printed.
-    let lines = lines.skip(1).map(|line| line.trim_start().trim_start_matches(['✓', ' ']));
-    lines.map(|line| Why::leaf(line, Holds::Yes)).collect()
+    let lines = leg.opened.as_ref().map_or(&[][..], |(_, _, proof)| proof);
+    // The one tree is the whole rule, which whoever prints this says in other words.
+    Why::read(lines).into_iter().flat_map(|whole| whole.of).collect()
 }
 
 fn ended(leg: &LegState, outcome: Outcome, at: Millis) -> String {
