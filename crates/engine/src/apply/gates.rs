@@ -1,0 +1,73 @@
+//! Gates: approvals, opened, closed, overtaken.
+
+use qnt9_model::fact::Outcome;
+use qnt9_model::{EnvironmentName, Fact, JobKey, RunId};
+
+use super::Applying;
+use crate::state::{Approval, LegPhase, LegState};
+
+impl Applying<'_> {
+    pub(super) fn gates(&mut self, fact: &Fact) {
+        let (at, demo) = (self.time(), self.by_demo());
+        match fact {
+            Fact::ApprovalGiven { run, environment, person, subjects, comment } => {
+                let approval = Approval {
+                    person: person.clone(),
+                    demo,
+                    at,
+                    subjects: subjects.clone(),
+                    approved: true,
+                    comment: comment.clone(),
+                };
+                self.gated_legs(*run, environment, |leg| leg.approvals.push(approval.clone()));
+            }
+            Fact::ApprovalRejected { run, environment, person, comment } => {
+                let approval = Approval {
+                    person: person.clone(),
+                    demo,
+                    at,
+                    subjects: Default::default(),
+                    approved: false,
+                    comment: comment.clone(),
+                };
+                self.gated_legs(*run, environment, |leg| leg.approvals.push(approval.clone()));
+            }
+            Fact::GatesOpened { run, job, environment, subjects, proof } => {
+                self.project.holders.insert(environment.clone(), (*run, job.clone()));
+                self.leg(*run, job, |leg| {
+                    leg.phase = LegPhase::Open;
+                    leg.opened = Some((at, subjects.clone(), proof.clone()));
+                });
+            }
+            Fact::GatesClosed { run, job, reason } => self.leg(*run, job, |leg| {
+                leg.phase = LegPhase::Done(Outcome::Failure, at);
+                leg.reason = Some(reason.clone());
+            }),
+            Fact::JobSuperseded { run, job, by } => self.leg(*run, job, |leg| {
+                leg.phase = LegPhase::Done(Outcome::Cancelled, at);
+                leg.reason = Some(format!("superseded by run {by}"));
+            }),
+            _ => {}
+        }
+    }
+
+    pub(super) fn leg(&mut self, run: RunId, job: &JobKey, change: impl FnOnce(&mut LegState)) {
+        let run = self.project.runs.get_mut(&run);
+        if let Some(leg) = run.and_then(|run| run.legs.get_mut(job)) {
+            change(leg);
+        }
+    }
+
+    fn gated_legs(
+        &mut self,
+        run: RunId,
+        environment: &EnvironmentName,
+        mut change: impl FnMut(&mut LegState),
+    ) {
+        let Some(run) = self.project.runs.get_mut(&run) else { return };
+        let waits = |leg: &&mut LegState| {
+            leg.phase == LegPhase::Gated && leg.leg.environment.as_ref() == Some(environment)
+        };
+        run.legs.values_mut().filter(waits).for_each(&mut change);
+    }
+}

@@ -1,0 +1,93 @@
+//! Runs: made, begun, overtaken, ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use qnt9_model::{Fact, RunId};
+
+use super::Applying;
+use crate::state::{Job, JobPlan, Run};
+
+impl Applying<'_> {
+    pub(super) fn run(&mut self, fact: &Fact) {
+        let (time, demo) = (self.time(), self.by_demo());
+        match fact {
+            Fact::RunCreated { .. } => self.create_run(fact, demo),
+            Fact::RunStarted { run } => {
+                if let Some(run) = self.project.runs.get_mut(run) {
+                    run.started = Some(time);
+                }
+            }
+            Fact::RunSuperseded { run, by, over } => {
+                if let Some(run) = self.project.runs.get_mut(run) {
+                    run.superseded = Some((*by, over.clone()));
+                    run.cancel = Some(format!("run {by} took its place in {over}"));
+                }
+            }
+            Fact::RunCancelRequested { run, reason } => {
+                if let Some(run) = self.project.runs.get_mut(run) {
+                    run.cancel.get_or_insert_with(|| reason.clone());
+                }
+            }
+            Fact::RunFinished { run, result } => {
+                self.project.live.remove(run);
+                if let Some(run) = self.project.runs.get_mut(run) {
+                    run.finished = Some((*result, time));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn create_run(&mut self, fact: &Fact, demo: bool) {
+        let Fact::RunCreated {
+            path,
+            name,
+            title,
+            number,
+            cause,
+            reference,
+            commit,
+            event,
+            inputs,
+            workflow: source,
+            concurrency,
+        } = fact
+        else {
+            return;
+        };
+        let id = RunId(self.entry.sequence);
+        let workflow: Option<qnt9_workflow::Workflow> = serde_json::from_value(source.clone()).ok();
+        let keys = workflow.iter().flat_map(|workflow| &workflow.jobs);
+        let jobs = keys
+            .map(|job| Job { key: job.key.clone(), plan: JobPlan::Waiting })
+            .collect::<Vec<_>>();
+        let run = Run {
+            id,
+            stream: self.entry.stream.clone(),
+            path: path.clone(),
+            name: name.clone(),
+            title: title.clone(),
+            number: *number,
+            cause: cause.clone(),
+            demo,
+            reference: reference.clone(),
+            commit: commit.clone(),
+            event: event.clone(),
+            inputs: inputs.clone(),
+            source: source.clone(),
+            workflow: workflow.map(Arc::new),
+            concurrency: concurrency.clone(),
+            created: self.time(),
+            started: None,
+            cancel: None,
+            superseded: None,
+            jobs,
+            legs: BTreeMap::new(),
+            finished: None,
+        };
+        self.project.numbers.insert(path.clone(), *number);
+        self.project.live.insert(id);
+        self.project.runs.insert(id, run);
+    }
+}

@@ -1,0 +1,87 @@
+//! Where services run, and what is rolled out there.
+
+use std::collections::BTreeMap;
+
+use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Verdict};
+use qnt9_model::policy::Service;
+use qnt9_model::{Actor, CallKey, DeploymentId, Millis, Place, ReleaseDigest, UserText};
+
+/// One deployment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Which call asked.
+    pub call: Option<CallKey>,
+    /// Who asked.
+    pub by: Actor,
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub release: ReleaseDigest,
+    /// Forward or back.
+    pub direction: Direction,
+    /// The deployment it replaces.
+    pub previous: Option<DeploymentId>,
+    /// How many replicas.
+    pub replicas: u32,
+    /// Percents.
+    pub steps: Vec<u32>,
+    /// Least time at a step.
+    pub step_for_ms: i64,
+    /// Requests needed to judge.
+    pub min_requests: u64,
+    /// Time its replicas may take.
+    pub health_timeout_ms: i64,
+    /// How its replicas are started and known to be well.
+    pub service: Option<Service>,
+    /// Variables of the service's environment.
+    pub settings: Vec<(String, UserText)>,
+    /// When it was requested.
+    pub requested: Millis,
+    /// Ready replicas and where they listen.
+    pub ready: BTreeMap<u32, String>,
+    /// Why a replica did not come up.
+    pub replica_failure: Option<UserText>,
+    /// Its share of the traffic now.
+    pub percent: u32,
+    /// The highest share it had.
+    pub percent_reached: u32,
+    /// The place's generation at which it got that share.
+    pub weighted_at: u64,
+    /// Since when the gateway carries that share.
+    pub step_since: Option<Millis>,
+    /// Its requests at this step.
+    pub new: Counts,
+    /// The old release's requests at this step.
+    pub old: Counts,
+    /// The last window counted.
+    pub window: u64,
+    /// What the judge last said, and why.
+    pub verdict: Verdict,
+    /// The judge's words.
+    pub verdict_reason: String,
+    /// Every step it took: when, percent.
+    pub history: Vec<(Millis, u32)>,
+    /// All windows judged: when, percent, new, old.
+    pub windows: Vec<(Millis, u32, Counts, Counts)>,
+    /// How and when it ended.
+    pub outcome: Option<(DeploymentOutcome, Millis)>,
+    /// Its replicas carry nothing any more.
+    pub drained: bool,
+}
+
+/// Where a service runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlaceState {
+    /// The gateway's address for it.
+    pub address: Option<String>,
+    /// The deployment that serves it.
+    pub serving: Option<DeploymentId>,
+    /// The deployment that is rolling out.
+    pub active: Option<DeploymentId>,
+    /// Grows whenever the traffic it should carry changes.
+    pub generation: u64,
+    /// The last generation the gateway said it carries.
+    pub applied: u64,
+}

@@ -1,0 +1,153 @@
+//! A project: where its refs point, its rules, its runs and all that belongs to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qnt9_model::door::Workspace;
+use qnt9_model::fact::{Commit, RefUpdate, Span, Subjects};
+use qnt9_model::{
+    AttemptId, CallKey, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place,
+    Policy, PushId, ReleaseDigest, RunId, Sha, UserText,
+};
+
+use super::{
+    Artifact, Deployment, Evidence, LegPhase, LegState, Notification, PlaceState, Plan, Release,
+    Run, Wait,
+};
+
+/// One project.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Project {
+    /// The last entry's sequence number.
+    pub sequence: u64,
+    /// The embedded reference project.
+    pub embedded: bool,
+    /// Declared waits and load tests are divided by this.
+    pub time_scale: u32,
+    /// The branch whose `qnt9.toml` is in force.
+    pub default_branch: String,
+    /// Where refs point.
+    pub refs: BTreeMap<String, Sha>,
+    /// Known commits.
+    pub commits: BTreeMap<Sha, Commit>,
+    /// Who pushed a commit as the new head of a ref.
+    pub pushers: BTreeMap<Sha, BTreeSet<String>>,
+    /// The rules in force and where they are from.
+    pub policy: Option<(Sha, Policy)>,
+    /// The newest problem with `qnt9.toml`, if the last push of it was refused.
+    pub policy_problem: Option<(Sha, UserText)>,
+    /// Workflow files that could not be read, newest last.
+    pub workflow_problems: Vec<(Sha, String, UserText)>,
+    /// Pushes offered and not yet settled.
+    pub pushes: BTreeMap<PushId, Push>,
+    /// All runs.
+    pub runs: BTreeMap<RunId, Run>,
+    /// The runs that are not over: only these are looked at when something happens.
+    pub live: BTreeSet<RunId>,
+    /// The last run number of each workflow file.
+    pub numbers: BTreeMap<String, u64>,
+    /// Which job holds an environment.
+    pub holders: BTreeMap<EnvironmentName, (RunId, JobKey)>,
+    /// Where services run.
+    pub places: BTreeMap<Place, PlaceState>,
+    /// All deployments.
+    pub deployments: BTreeMap<DeploymentId, Deployment>,
+    /// Releases by digest.
+    pub releases: BTreeMap<ReleaseDigest, Release>,
+    /// Evidence, oldest first.
+    pub evidence: Vec<Evidence>,
+    /// The last plan a run recorded for an environment.
+    pub plans: BTreeMap<(RunId, EnvironmentName), Plan>,
+    /// Terraform states.
+    pub workspaces: BTreeMap<String, Workspace>,
+    /// Notifications.
+    pub notifications: BTreeMap<NotificationId, Notification>,
+    /// Waits that steps declared.
+    pub waits: BTreeMap<CallKey, Wait>,
+    /// Load that steps drove.
+    pub loads: BTreeMap<CallKey, Span>,
+    /// Artifacts by run and name.
+    pub artifacts: BTreeMap<(RunId, String), Artifact>,
+    /// Secrets by name and environment.
+    pub secrets: BTreeMap<(String, Option<EnvironmentName>), UserText>,
+}
+
+impl Project {
+    /// The name people use: the stream's.
+    #[must_use]
+    pub fn release_of(&self, commit: &Sha) -> Option<&Release> {
+        self.releases.values().filter(|release| &release.commit == commit).max_by_key(|r| r.built)
+    }
+
+    /// What a job of `run` in `environment` would deploy.
+    #[must_use]
+    pub fn subjects(&self, run: &Run, environment: &EnvironmentName) -> Subjects {
+        Subjects {
+            release: self.release_of(&run.commit).map(|release| release.digest.clone()),
+            plan: self.plans.get(&(run.id, environment.clone())).map(|plan| plan.hash.clone()),
+        }
+    }
+
+    /// The deployment that serves a place.
+    #[must_use]
+    pub fn serving(&self, place: &Place) -> Option<&Deployment> {
+        self.deployments.get(&self.places.get(place)?.serving?)
+    }
+
+    /// The deployment that serves the first service of an environment.
+    #[must_use]
+    pub fn serving_environment(&self, environment: &EnvironmentName) -> Option<&Deployment> {
+        self.places
+            .iter()
+            .filter(|(place, _)| &place.environment == environment)
+            .find_map(|(_, state)| self.deployments.get(&state.serving?))
+    }
+
+    /// The leg that an attempt belongs to, when that attempt is the one that counts.
+    #[must_use]
+    pub fn running_leg(&self, attempt: &AttemptId) -> Option<&LegState> {
+        let leg = self.runs.get(&attempt.run)?.legs.get(&attempt.job)?;
+        let current = leg.phase == LegPhase::Running
+            && leg.attempts.last().is_some_and(|last| last.number == attempt.attempt);
+        current.then_some(leg)
+    }
+
+    /// A declared duration under this project's time scale.
+    #[must_use]
+    pub fn scaled(&self, duration_ms: i64) -> i64 {
+        duration_ms / i64::from(self.time_scale.max(1))
+    }
+
+    /// Commits reachable from `head` and not from `base`, in no particular order.
+    #[must_use]
+    pub fn commits_between(&self, base: Option<&Sha>, head: &Sha) -> Vec<&Commit> {
+        let mut seen = BTreeSet::new();
+        if let Some(base) = base {
+            self.walk(base, &mut seen, &mut Vec::new());
+        }
+        let mut found = Vec::new();
+        self.walk(head, &mut seen, &mut found);
+        found
+    }
+
+    fn walk<'a>(&'a self, from: &Sha, seen: &mut BTreeSet<&'a Sha>, found: &mut Vec<&'a Commit>) {
+        let mut next: Vec<&Sha> = vec![from];
+        while let Some(sha) = next.pop() {
+            let Some((sha, commit)) = self.commits.get_key_value(sha) else { continue };
+            if seen.insert(sha) {
+                found.push(commit);
+                next.extend(&commit.parents);
+            }
+        }
+    }
+}
+
+/// A push on its way into the repository.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Push {
+    /// Who pushes.
+    pub by: String,
+    /// What it wants to move.
+    pub updates: Vec<RefUpdate>,
+    /// Since when.
+    pub offered: Millis,
+}

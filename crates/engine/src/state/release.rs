@@ -1,0 +1,59 @@
+//! Releases, and what is known of them: evidence and plans.
+
+use qnt9_model::plan::PlanSummary;
+use qnt9_model::{Actor, CallKey, EnvironmentName, Millis, ReleaseDigest, Sha};
+
+/// A release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// Its digest.
+    pub digest: ReleaseDigest,
+    /// The service.
+    pub service: String,
+    /// The commit.
+    pub commit: Sha,
+    /// Digests of its configuration.
+    pub configuration: Vec<(String, String)>,
+    /// Bytes.
+    pub bytes: u64,
+    /// When it was built.
+    pub built: Millis,
+    /// By which job.
+    pub by: Actor,
+}
+
+/// Something proved or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The call that recorded it.
+    pub call: Option<CallKey>,
+    /// What kind.
+    pub kind: String,
+    /// Where.
+    pub environment: Option<EnvironmentName>,
+    /// Of which commit.
+    pub commit: Sha,
+    /// Of which release.
+    pub release: Option<ReleaseDigest>,
+    /// Whether it passed.
+    pub passed: bool,
+    /// Figures.
+    pub summary: String,
+    /// The time scale it was made under.
+    pub time_scale: u32,
+    /// When.
+    pub at: Millis,
+}
+
+/// A recorded plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The call that recorded it.
+    pub call: CallKey,
+    /// Its hash.
+    pub hash: String,
+    /// What it would do.
+    pub summary: PlanSummary,
+    /// When.
+    pub at: Millis,
+}
