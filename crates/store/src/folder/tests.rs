@@ -92,3 +92,42 @@ fn half_written_blobs_are_cleared_when_the_folder_is_taken() {
     assert!(!half.exists());
     assert_eq!(folder.blobs().unwrap().get(&digest).unwrap(), b"kept");
 }
+
+#[test]
+fn servers_that_share_a_folder_each_have_a_name_of_their_own() {
+    let temporary = TempDir::new().unwrap();
+    let root = temporary.path();
+    let first = DataFolder::open_shared(root, "a").unwrap();
+    first.announce("http://127.0.0.1:9009").unwrap();
+    assert!(!first.has_company().unwrap());
+    let second = DataFolder::open_shared(root, "b").unwrap();
+    let alive = |root| {
+        let servers = Server::all(root).unwrap().into_iter();
+        servers.map(|server| (server.name, server.is_alive)).collect::<Vec<_>>()
+    };
+    assert_eq!(alive(root), [("a".to_owned(), true), ("b".to_owned(), true)]);
+    match DataFolder::open_shared(root, "a") {
+        Err(FolderError::Held { holder, .. }) => {
+            assert_eq!(holder.address.as_deref(), Some("http://127.0.0.1:9009"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(DataFolder::open(root), Err(FolderError::Held { .. })), "not for one alone");
+    drop(first);
+    assert_eq!(alive(root), [("a".to_owned(), false), ("b".to_owned(), true)]);
+    let dead = &Server::all(root).unwrap()[0];
+    assert_eq!(dead.holder.address.as_deref(), Some("http://127.0.0.1:9009"), "it is remembered");
+    drop(second);
+    let alone = DataFolder::open(root).unwrap();
+    assert!(!alone.has_company().unwrap());
+    assert!(matches!(DataFolder::open_shared(root, "a"), Err(FolderError::Held { .. })));
+}
+
+#[test]
+fn a_name_that_would_be_another_file_is_refused() {
+    let temporary = TempDir::new().unwrap();
+    for name in ["", "..", "a/b", "a b", "ü", &"a".repeat(65)] {
+        let refused = DataFolder::open_shared(temporary.path(), name);
+        assert!(matches!(refused, Err(FolderError::Name { .. })), "{name}: {refused:?}");
+    }
+}
