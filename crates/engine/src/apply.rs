@@ -15,6 +15,7 @@ mod terraform;
 
 use qnt9_model::{Actor, Entry, Fact, Millis, StreamId};
 
+use crate::agenda;
 use crate::state::{Project, State};
 
 /// Folds one entry into the state.
@@ -22,11 +23,14 @@ pub fn apply(state: &mut State, entry: &Entry) {
     if entry.stream.as_str() == StreamId::PLATFORM {
         state.platform.sequence = entry.sequence;
         platform::platform(state, &entry.fact);
+        // Who a person is may matter to the gates of every project.
+        state.projects.values_mut().for_each(|project| project.agenda.touch_gates());
         return;
     }
     let project = state.projects.entry(entry.stream.clone()).or_default();
     project.sequence = entry.sequence;
     Applying { project, entry }.apply();
+    agenda::touch(project, &entry.fact, entry.sequence);
 }
 
 struct Applying<'a> {

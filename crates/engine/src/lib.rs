@@ -13,6 +13,7 @@
 //! No I/O, no clock, no randomness, no hash maps: the same entries always give the same state.
 
 pub mod accounting;
+pub mod agenda;
 pub mod apply;
 pub mod contexts;
 mod decide;
@@ -25,6 +26,6 @@ pub mod rollout;
 mod settle;
 pub mod state;
 
-pub use machine::step;
+pub use machine::{step, step_looking_at_everything};
 pub use orders::{deadline, orders};
 pub use state::State;

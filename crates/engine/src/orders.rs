@@ -1,18 +1,19 @@
 //! What the outside should now do, computed from the state alone.
 
+use std::collections::BTreeMap;
+
 use qnt9_model::fact::Outcome;
 use qnt9_model::order::WantedReplica;
 use qnt9_model::{AttemptId, Millis, Order, Place};
 
-use crate::gates::Gate;
-use crate::state::{Deployment, JobPlan, LegPhase, LegState, Project, Run, State};
+use crate::state::{Deployment, Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State};
 use crate::{rollout, settle};
 
 /// All outstanding orders of a project, in the order in which they should be begun.
 #[must_use]
 pub fn orders(project: &Project) -> Vec<Order> {
     let mut orders: Vec<Order> = project.pushes.keys().copied().map(Order::SettlePush).collect();
-    for run in live(project) {
+    for run in project.live_runs() {
         orders.extend(job_orders(project, run));
     }
     orders.extend(traffic(project));
@@ -25,16 +26,13 @@ pub fn orders(project: &Project) -> Vec<Order> {
     orders
 }
 
-fn live(project: &Project) -> impl Iterator<Item = &Run> {
-    project.live.iter().filter_map(|id| project.runs.get(id))
-}
-
 /// What is to be done about the jobs of a run, in the order of the file.
 fn job_orders(project: &Project, run: &Run) -> Vec<Order> {
     let mut orders = Vec::new();
+    let mut stops = Stops::of(project, run);
     for job in &run.jobs {
         let JobPlan::Planned { legs, .. } = &job.plan else { continue };
-        let mut room = room(run, &job.key);
+        let mut room = room_of(run, job);
         for leg in legs.iter().filter_map(|key| run.legs.get(key)) {
             let id = leg.attempt_id(run.id);
             match leg.phase {
@@ -44,7 +42,7 @@ fn job_orders(project: &Project, run: &Run) -> Vec<Order> {
                 }
                 LegPhase::Running => {
                     orders.push(Order::FollowJob(id.clone()));
-                    if should_stop(project, run, leg) {
+                    if stops.stop(leg) {
                         orders.push(Order::CancelJob(id));
                     }
                 }
@@ -57,9 +55,11 @@ fn job_orders(project: &Project, run: &Run) -> Vec<Order> {
 
 /// How many more legs of this job `max-parallel` lets start.
 pub(crate) fn room(run: &Run, job: &str) -> usize {
-    let Some(JobPlan::Planned { legs, max_parallel: Some(limit), .. }) =
-        run.job(job).map(|job| &job.plan)
-    else {
+    run.job(job).map_or(usize::MAX, |job| room_of(run, job))
+}
+
+fn room_of(run: &Run, job: &Job) -> usize {
+    let JobPlan::Planned { legs, max_parallel: Some(limit), .. } = &job.plan else {
         return usize::MAX;
     };
     // A lost leg may be brought back, so it keeps its place.
@@ -72,17 +72,39 @@ pub(crate) fn room(run: &Run, job: &str) -> usize {
 /// `always()` does; or a sibling failed and the job fails fast.
 #[must_use]
 pub fn should_stop(project: &Project, run: &Run, leg: &LegState) -> bool {
-    let cancelled = run.cancel.is_some() && !settle::condition_holds(project, run, &leg.job);
-    cancelled || sibling_failed(run, leg)
+    Stops::of(project, run).stop(leg)
 }
 
-/// Whether another leg of the same job failed and the job says `fail-fast`, as it does by default.
-fn sibling_failed(run: &Run, leg: &LegState) -> bool {
-    let plan = run.job(&leg.job).map(|job| &job.plan);
+/// Which legs of a run are to be stopped; each job is looked at once.
+pub(crate) struct Stops<'a> {
+    project: &'a Project,
+    run: &'a Run,
+    known: BTreeMap<&'a str, bool>,
+}
+
+impl<'a> Stops<'a> {
+    pub(crate) fn of(project: &'a Project, run: &'a Run) -> Self {
+        Self { project, run, known: BTreeMap::new() }
+    }
+
+    /// Whether this leg of the run is to be stopped.
+    pub(crate) fn stop(&mut self, leg: &'a LegState) -> bool {
+        let (project, run) = (self.project, self.run);
+        *self.known.entry(&leg.job).or_insert_with(|| {
+            let cancelled =
+                run.cancel.is_some() && !settle::condition_holds(project, run, &leg.job);
+            cancelled || failed_fast(run, &leg.job)
+        })
+    }
+}
+
+/// Whether a leg of the job failed and the job says `fail-fast`, as it does by default.
+fn failed_fast(run: &Run, job: &str) -> bool {
+    let plan = run.job(job).map(|job| &job.plan);
     let Some(JobPlan::Planned { legs, fail_fast: true, .. }) = plan else { return false };
-    legs.iter().filter_map(|key| run.legs.get(key)).any(|other| {
-        let failed = matches!(other.phase, LegPhase::Done(Outcome::Failure, _));
-        failed && !other.leg.continue_on_error
+    legs.iter().filter_map(|key| run.legs.get(key)).any(|leg| {
+        let failed = matches!(leg.phase, LegPhase::Done(Outcome::Failure, _));
+        failed && !leg.leg.continue_on_error
     })
 }
 
@@ -145,18 +167,21 @@ pub fn is_leaving(project: &Project, deployment: &Deployment) -> bool {
 /// The next moment at which something happens by time alone.
 #[must_use]
 pub fn deadline(state: &State, now: Millis) -> Option<Millis> {
-    let mut moments: Vec<Millis> = Vec::new();
-    for project in state.projects.values() {
-        for run in live(project) {
-            let gated = run.legs.values().filter(|leg| leg.phase == LegPhase::Gated);
-            let gates = gated.filter_map(|leg| Gate::of(&state.platform, project, run, leg));
-            moments.extend(gates.filter_map(|gate| gate.deadline(now)));
-        }
-        let active = project.places.values().filter_map(|place| place.active);
-        let active = active.filter_map(|id| project.deployments.get(&id));
-        moments.extend(active.filter_map(|deployment| rollout::deadline(project, deployment)));
-    }
-    moments.into_iter().min()
+    let of_project = |project| deadline_of(&state.platform, project, now);
+    state.projects.values().filter_map(of_project).min()
+}
+
+fn deadline_of(platform: &Platform, project: &Project, now: Millis) -> Option<Millis> {
+    let due = |id| settle::due(platform, project, project.live_run(id)?, now);
+    let runs = if now < project.agenda.settled() {
+        project.live.iter().filter_map(|id| due(*id)).min()
+    } else {
+        project.agenda.touched().filter_map(due).chain(project.agenda.next_due()).min()
+    };
+    let active = project.places.values().filter_map(|place| place.active);
+    let active = active.filter_map(|id| project.deployments.get(&id));
+    let rollouts = active.filter_map(|deployment| rollout::deadline(project, deployment));
+    rollouts.chain(runs).min()
 }
 
 /// The attempt that an order is about, for fencing.

@@ -8,22 +8,57 @@ use qnt9_workflow::{
     Condition, EvaluationError, Job as JobDefinition, Object, Scope, Value, Verdict,
 };
 
+use crate::agenda::Rest;
 use crate::contexts;
 use crate::gates::Gate;
-use crate::orders;
+use crate::orders::Stops;
 use crate::rollout;
-use crate::state::{JobPlan, LegPhase, LegState, Platform, Project, Run, State};
+use crate::state::{Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State};
 
-/// The next facts that follow, all about one subject; empty when the state is at rest.
-pub(crate) fn settle(state: &State, stream: &StreamId, now: Millis) -> Vec<Fact> {
+/// The next facts that follow, all about one subject; empty when the state is at rest. Looks only at
+/// what was touched since the state was last at rest, and at what is due by now.
+pub(crate) fn settle(state: &mut State, stream: &StreamId, now: Millis) -> Vec<Fact> {
+    let Some(project) = state.projects.get_mut(stream) else { return Vec::new() };
+    project.agenda.wake(now);
+    while let Some(id) = project.agenda.first() {
+        let Some(run) = project.live_run(id) else {
+            project.agenda.forget(id);
+            continue;
+        };
+        let on = Settling { platform: &state.platform, project, now };
+        let facts = on.run(run);
+        if !facts.is_empty() {
+            return facts;
+        }
+        let rest = on.rest(run);
+        project.agenda.rests(id, &rest);
+    }
+    Settling { platform: &state.platform, project, now }.rollouts().into_iter().collect()
+}
+
+/// As [`settle`], looking at every run that is not over: the same, which tests hold it to.
+pub(crate) fn settle_looking_at_everything(
+    state: &mut State,
+    stream: &StreamId,
+    now: Millis,
+) -> Vec<Fact> {
     let Some(project) = state.projects.get(stream) else { return Vec::new() };
     let on = Settling { platform: &state.platform, project, now };
-    let live = || project.live.iter().filter_map(|id| project.runs.get(id));
-    live()
+    project
+        .live_runs()
         .map(|run| on.run(run))
         .find(|facts| !facts.is_empty())
-        .or_else(|| on.rollouts().map(|fact| vec![fact]))
-        .unwrap_or_default()
+        .unwrap_or_else(|| on.rollouts().into_iter().collect())
+}
+
+/// The next moment at which time alone changes something for a run.
+pub(crate) fn due(
+    platform: &Platform,
+    project: &Project,
+    run: &Run,
+    now: Millis,
+) -> Option<Millis> {
+    Settling { platform, project, now }.due(run)
 }
 
 struct Settling<'a> {
@@ -43,13 +78,31 @@ impl Settling<'_> {
         if run.started.is_none() {
             return self.queued_run(run);
         }
-        if let Some(fact) = run.jobs.iter().find_map(|job| self.plan(run, &job.key)) {
+        if let Some(fact) = run.jobs.iter().find_map(|job| self.plan(run, job)) {
             return vec![fact];
         }
-        if let Some(fact) = run.legs.values().find_map(|leg| self.leg(run, leg)) {
+        let stopped = self.stopped(run);
+        if !stopped.is_empty() {
+            return stopped;
+        }
+        if let Some(fact) = run.legs.values().find_map(|leg| self.gate(run, leg)) {
             return vec![fact];
         }
         self.finish(run).into_iter().collect()
+    }
+
+    /// What a run waits for from which nothing follows now.
+    fn rest(&self, run: &Run) -> Rest {
+        let gated = run.legs.values().any(|leg| leg.phase == LegPhase::Gated);
+        Rest { gated, due: self.due(run) }
+    }
+
+    /// The next moment at which time alone changes something for this run: everything that `run`
+    /// compares with the clock has its moment here.
+    fn due(&self, run: &Run) -> Option<Millis> {
+        let gated = run.legs.values().filter(|leg| leg.phase == LegPhase::Gated);
+        let gates = gated.filter_map(|leg| Gate::of(self.platform, self.project, run, leg));
+        gates.filter_map(|gate| gate.deadline(self.now)).min()
     }
 
     /// A run that has not started: cancelled, overtaken, or its turn.
@@ -60,16 +113,14 @@ impl Settling<'_> {
         let Some(concurrency) = &run.concurrency else {
             return vec![Fact::RunStarted { run: run.id }];
         };
-        let others = self.project.live.iter().filter_map(|id| self.project.runs.get(id));
-        let others = others.filter(|other| {
-            let group = other.concurrency.as_ref().map(|other| &other.group);
-            other.id != run.id && group == Some(&concurrency.group)
-        });
+        let others = self.project.groups.get(&concurrency.group).into_iter().flatten();
+        let others = others.filter_map(|id| self.project.live_run(*id));
+        let others = others.filter(|other| other.id != run.id);
         let Some(running) = others.clone().find(|other| other.started.is_some()) else {
             return vec![Fact::RunStarted { run: run.id }];
         };
-        let mut newer = others.filter(|other| other.id > run.id && other.started.is_none());
-        if let Some(newer) = newer.next_back() {
+        let newer = others.filter(|other| other.id > run.id && other.started.is_none());
+        if let Some(newer) = newer.last() {
             let over = format!("concurrency group `{}`", concurrency.group);
             return vec![Fact::RunSuperseded { run: run.id, by: newer.id, over }];
         }
@@ -81,10 +132,11 @@ impl Settling<'_> {
     }
 
     /// Plans a job whose needs have all ended.
-    fn plan(&self, run: &Run, key: &str) -> Option<Fact> {
-        if run.job(key)?.plan != JobPlan::Waiting {
+    fn plan(&self, run: &Run, job: &Job) -> Option<Fact> {
+        if job.plan != JobPlan::Waiting {
             return None;
         }
+        let key = job.key.as_str();
         let job = run.workflow.as_ref()?.job(key)?;
         if !job.needs.iter().all(|need| run.job_result(need).is_some()) {
             return None;
@@ -116,15 +168,21 @@ impl Settling<'_> {
         })
     }
 
-    fn leg(&self, run: &Run, leg: &LegState) -> Option<Fact> {
-        if !matches!(leg.phase, LegPhase::Gated | LegPhase::Open | LegPhase::Lost) {
-            return None;
-        }
-        if orders::should_stop(self.project, run, leg) {
-            let reason = run.cancel.clone();
-            let reason = reason.unwrap_or_else(|| "another leg of the matrix failed".to_owned());
-            return Some(never_started(run, leg, Outcome::Cancelled, reason));
-        }
+    /// The legs that are to be stopped before they were with a runner, or while theirs is lost.
+    fn stopped(&self, run: &Run) -> Vec<Fact> {
+        let mut stops = Stops::of(self.project, run);
+        let waits = |leg: &&LegState| {
+            matches!(leg.phase, LegPhase::Gated | LegPhase::Open | LegPhase::Lost)
+        };
+        let legs = run.legs.values().filter(waits).filter(|leg| stops.stop(leg));
+        let reason = || match &run.cancel {
+            Some(reason) => reason.clone(),
+            None => "another leg of the matrix failed".to_owned(),
+        };
+        legs.map(|leg| never_started(run, leg, Outcome::Cancelled, reason())).collect()
+    }
+
+    fn gate(&self, run: &Run, leg: &LegState) -> Option<Fact> {
         if leg.phase != LegPhase::Gated {
             return None;
         }
@@ -153,7 +211,7 @@ impl Settling<'_> {
     /// A newer run whose same job waits for the same environment, and may get there.
     fn newer_waiting(&self, run: &Run, leg: &LegState) -> Option<qnt9_model::RunId> {
         let newer = self.project.live.range(run.id..).skip(1);
-        let newer = newer.filter_map(|id| self.project.runs.get(id));
+        let newer = newer.filter_map(|id| self.project.live_run(*id));
         let same_job = |other: &&Run| {
             let leg_there = other.legs.get(&leg.leg.job).filter(|there| {
                 there.phase == LegPhase::Gated && there.leg.environment == leg.leg.environment
@@ -171,8 +229,7 @@ impl Settling<'_> {
         if run.workflow.is_none() {
             return Some(Fact::RunFinished { run: run.id, result: Outcome::Failure });
         }
-        let results: Option<Vec<Outcome>> =
-            run.jobs.iter().map(|job| run.job_result(&job.key)).collect();
+        let results: Option<Vec<Outcome>> = run.jobs.iter().map(|job| run.result_of(job)).collect();
         let worst = results?.into_iter().filter(|result| *result != Outcome::Skipped).max();
         let result = match worst {
             _ if run.cancel.is_some() && worst != Some(Outcome::Failure) => Outcome::Cancelled,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use qnt9_model::fact::Concurrency;
 use qnt9_model::{Fact, RunId};
 
 use super::Applying;
@@ -34,8 +35,21 @@ impl Applying<'_> {
                 if let Some(run) = self.project.runs.get_mut(run) {
                     run.finished = Some((*result, time));
                 }
+                self.leave_group(*run);
             }
             _ => {}
+        }
+    }
+
+    fn leave_group(&mut self, id: RunId) {
+        let project = &mut *self.project;
+        let run = project.runs.get(&id).and_then(|run| run.concurrency.as_ref());
+        let Some(Concurrency { group, .. }) = run else { return };
+        if let Some(runs) = project.groups.get_mut(group) {
+            runs.remove(&id);
+            if runs.is_empty() {
+                project.groups.remove(group);
+            }
         }
     }
 
@@ -88,6 +102,9 @@ impl Applying<'_> {
         };
         self.project.numbers.insert(path.clone(), *number);
         self.project.live.insert(id);
+        if let Some(concurrency) = &run.concurrency {
+            self.project.groups.entry(concurrency.group.clone()).or_default().insert(id);
+        }
         self.project.runs.insert(id, run);
     }
 }

@@ -9,6 +9,8 @@ use qnt9_model::{
     Policy, PushId, ReleaseDigest, RunId, Sha, UserText,
 };
 
+use crate::agenda::Agenda;
+
 use super::{
     Artifact, Deployment, Evidence, LegPhase, LegState, Notification, PlaceState, Plan, Release,
     Run, Wait,
@@ -43,6 +45,10 @@ pub struct Project {
     pub runs: BTreeMap<RunId, Run>,
     /// The runs that are not over: only these are looked at when something happens.
     pub live: BTreeSet<RunId>,
+    /// Of the runs that are not over, those of each concurrency group.
+    pub groups: BTreeMap<String, BTreeSet<RunId>>,
+    /// What has yet to be looked at.
+    pub agenda: Agenda,
     /// The last run number of each workflow file.
     pub numbers: BTreeMap<String, u64>,
     /// Which job holds an environment.
@@ -72,7 +78,18 @@ pub struct Project {
 }
 
 impl Project {
-    /// The name people use: the stream's.
+    /// The runs that are not over, oldest first.
+    pub fn live_runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
+        self.live.iter().filter_map(|id| self.runs.get(id))
+    }
+
+    /// A run, if it is not over.
+    #[must_use]
+    pub fn live_run(&self, id: RunId) -> Option<&Run> {
+        self.runs.get(&id).filter(|run| run.finished.is_none())
+    }
+
+    /// The newest release built from a commit.
     #[must_use]
     pub fn release_of(&self, commit: &Sha) -> Option<&Release> {
         self.releases.values().filter(|release| &release.commit == commit).max_by_key(|r| r.built)

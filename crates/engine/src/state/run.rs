@@ -68,7 +68,11 @@ impl Run {
     /// How a job came out, once all its legs have ended; `continue-on-error` counted as on GitHub.
     #[must_use]
     pub fn job_result(&self, key: &str) -> Option<Outcome> {
-        let job = self.job(key)?;
+        self.result_of(self.job(key)?)
+    }
+
+    /// As [`Run::job_result`], of a job of this run.
+    pub(crate) fn result_of(&self, job: &Job) -> Option<Outcome> {
         match &job.plan {
             JobPlan::Waiting => None,
             JobPlan::Skipped { .. } => Some(Outcome::Skipped),

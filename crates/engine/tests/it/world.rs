@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use qnt9_engine::gates::Gate;
 use qnt9_engine::state::{Deployment, LegPhase, Project};
-use qnt9_engine::{State, deadline, orders, step};
+use qnt9_engine::{State, deadline, orders, step, step_looking_at_everything};
 use qnt9_model::command::{RefMoved, WorkflowFile};
 use qnt9_model::fact::{Commit, Counts, Outcome, RefUpdate, Span};
 use qnt9_model::{
@@ -24,6 +24,8 @@ pub(crate) struct World {
     /// Everything that ever happened, of both streams, in order.
     pub(crate) log: Vec<Entry>,
     pub(crate) stream: StreamId,
+    /// Whether every step is compared with one that looks at everything.
+    pub(crate) doubted: bool,
     calls: u32,
     window: u64,
     /// The head of each branch.
@@ -38,6 +40,7 @@ impl World {
             now: START,
             log: Vec::new(),
             stream: "shop".into(),
+            doubted: false,
             calls: 0,
             window: 0,
             heads: BTreeMap::new(),
@@ -118,7 +121,12 @@ impl World {
     /// Asks as anybody.
     pub(crate) fn ask(&mut self, by: Actor, command: Command) -> Result<Vec<Entry>, Refusal> {
         let ask = Ask { stream: self.stream.clone(), by, command };
-        let entries = step(&mut self.state, &ask, self.now)?;
+        let doubt = self
+            .doubted
+            .then(|| step_looking_at_everything(&mut self.state.clone(), &ask, self.now));
+        let answer = step(&mut self.state, &ask, self.now);
+        assert!(doubt.is_none_or(|doubt| doubt == answer), "it looked at too little: {answer:?}");
+        let entries = answer?;
         self.log.extend(entries.iter().cloned());
         Ok(entries)
     }
