@@ -1,6 +1,7 @@
 //! Set-up and checks for people who work on qnt9: `cargo xtask test`, `cargo xtask ci`, `cargo xtask
-//! prove`.
+//! prove`, `cargo xtask chaos`.
 
+mod chaos;
 mod prove;
 mod tools;
 
@@ -14,6 +15,7 @@ usage: cargo xtask COMMAND
   test   install what the tests need, then run them all (further arguments go to the test runner)
   ci     formatting, clippy without warnings, then `test`: what must pass before a change lands
   prove  measure one of the promises on the whole program: `cargo xtask prove` lists them
+  chaos  kill processes at random during deliveries: `cargo xtask chaos` says how
 ";
 
 fn main() -> ExitCode {
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         Some("test") => test(&args.collect::<Vec<_>>()),
         Some("ci") => ci(),
         Some("prove") => prove::prove(&args.collect::<Vec<_>>()),
+        Some("chaos") => chaos::chaos(&args.collect::<Vec<_>>()),
         _ => {
             tools::say(USAGE);
             return ExitCode::from(2);

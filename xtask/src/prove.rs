@@ -2,7 +2,7 @@
 //! Each proof prints its figures and fails when its promise is broken.
 
 mod delivery;
-mod http;
+pub(crate) mod http;
 mod kill;
 mod memory;
 mod platform;
@@ -64,7 +64,7 @@ pub(crate) fn prove(args: &[String]) -> Result<()> {
 }
 
 /// Builds the program and says where it lies.
-fn build(release: bool) -> Result<PathBuf> {
+pub(crate) fn build(release: bool) -> Result<PathBuf> {
     let profile = if release { &["--release"][..] } else { &[] };
     run("build", "cargo", &[&["build", "--locked", "-p", "qnt9"], profile].concat())?;
     let metadata = MetadataCommand::new().no_deps().exec()?;

@@ -45,21 +45,41 @@ impl Connection {
         let first = self.line()?;
         let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status = status.with_context(|| format!("`{first}` is no status line"))?;
-        let mut length = None;
+        let (mut length, mut in_pieces) = (0, false);
         loop {
             let line = self.line()?.to_ascii_lowercase();
             if line.is_empty() {
                 break;
             }
             if let Some(value) = line.strip_prefix("content-length:") {
-                length = Some(value.trim().parse::<usize>()?);
+                length = value.trim().parse::<usize>()?;
             } else if line.starts_with("transfer-encoding:") {
-                bail!("an answer in pieces is not understood");
+                in_pieces = true;
             }
         }
-        let mut body = vec![0; length.unwrap_or(0)];
-        self.stream.read_exact(&mut body).context("the answer broke off")?;
-        Ok((status, body))
+        let body = if in_pieces { self.pieces() } else { self.piece(length) };
+        Ok((status, body.context("the answer broke off")?))
+    }
+
+    fn piece(&mut self, length: usize) -> Result<Vec<u8>> {
+        let mut piece = vec![0; length];
+        self.stream.read_exact(&mut piece)?;
+        Ok(piece)
+    }
+
+    /// A body in chunks, as RFC 9112 has them in section 7.1.
+    fn pieces(&mut self) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let line = self.line()?;
+            let length = usize::from_str_radix(&line, 16);
+            let length = length.with_context(|| format!("`{line}` is no length of a chunk"))?;
+            body.extend(self.piece(length)?);
+            self.line()?;
+            if length == 0 {
+                return Ok(body);
+            }
+        }
     }
 
     fn line(&mut self) -> Result<String> {
