@@ -16,7 +16,8 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
     match command {
         Command::Deploy { call, environment, release, settings } => {
             let (_, leg) = on.caller("deploy", &call.attempt)?;
-            if on.project.deployments.values().any(|d| d.call.as_ref() == Some(call)) {
+            let known = on.project.deployment_of(call);
+            if known.is_some_and(|known| known.call.as_ref() == Some(call)) {
                 return Ok(Vec::new());
             }
             let not_yours = |reason: String| Refusal::NotYours {
@@ -43,6 +44,16 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                     .as_ref()
                     .map_or_else(|| "no release at all".to_owned(), |release| release.short());
                 return Err(not_yours(format!("its gates opened for {approved}")));
+            }
+            // An attempt that was lost asked for the very same, and got it or is getting it.
+            let is_the_same = |known: &Deployment| {
+                let texts = known.settings.iter().map(|(name, text)| (name, text.show()));
+                known.place.environment == *environment
+                    && known.release == *release
+                    && texts.eq(settings.iter().map(|(name, text)| (name, text.as_str())))
+            };
+            if known.is_some_and(is_the_same) {
+                return Ok(Vec::new());
             }
             let direction = Direction::Forward;
             let request = Request { environment, release, settings, direction, service: None };

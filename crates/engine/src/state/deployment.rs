@@ -6,6 +6,8 @@ use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Verdict};
 use qnt9_model::policy::Service;
 use qnt9_model::{Actor, CallKey, DeploymentId, Millis, Place, ReleaseDigest, UserText};
 
+use super::Project;
+
 /// One deployment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deployment {
@@ -84,4 +86,29 @@ pub struct PlaceState {
     pub generation: u64,
     /// The last generation the gateway said it carries.
     pub applied: u64,
+}
+
+impl Project {
+    /// The deployment that a call asked for. A call of a further attempt of a job that was lost
+    /// stands for the same call of the attempts before it, as long as what came of that rolls out or
+    /// serves: what happened already does not happen twice.
+    #[must_use]
+    pub fn deployment_of(&self, call: &CallKey) -> Option<&Deployment> {
+        let asked = |d: &&Deployment| d.call.as_ref() == Some(call);
+        let of_an_earlier_attempt = |d: &&Deployment| {
+            let is_of_earlier = d.call.as_ref().is_some_and(|earlier| {
+                (earlier.step, earlier.call) == (call.step, call.call)
+                    && earlier.attempt.run == call.attempt.run
+                    && earlier.attempt.job == call.attempt.job
+                    && earlier.attempt.attempt < call.attempt.attempt
+            });
+            let stands = self
+                .places
+                .get(&d.place)
+                .is_some_and(|place| [place.active, place.serving].contains(&Some(d.id)));
+            is_of_earlier && stands
+        };
+        let newest_first = || self.deployments.values().rev();
+        newest_first().find(asked).or_else(|| newest_first().find(of_an_earlier_attempt))
+    }
 }

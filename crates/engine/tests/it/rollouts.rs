@@ -1,8 +1,9 @@
 //! Rollouts: canary steps, the judge, going back, replicas that fail.
 
 use expect_test::expect;
+use qnt9_model::command::Decision;
 use qnt9_model::fact::Outcome::{Cancelled, Success};
-use qnt9_model::{Command, DeploymentId};
+use qnt9_model::{AttemptId, CallKey, Command, DeploymentId};
 
 use crate::world::{HOUR, MINUTE, SECOND, World, digest};
 
@@ -362,4 +363,38 @@ fn old_releases_stop_only_when_nothing_is_in_flight() {
     assert_eq!(replicas(&world), 4, "the old ones may still answer");
     world.carry();
     assert_eq!(replicas(&world), 2);
+}
+
+#[test]
+fn a_job_that_is_tried_again_takes_up_the_rollout_of_its_lost_attempt() {
+    let mut world = World::in_production("r1");
+    world.staged("c2", "r2");
+    let lost = world.released();
+    let settings = vec![("MODE".to_owned(), "production".to_owned())];
+    let deploy = |attempt: &AttemptId, settings: &[(String, String)]| Command::Deploy {
+        call: CallKey { attempt: attempt.clone(), step: 1, call: 1 },
+        environment: "production".into(),
+        release: digest("r2"),
+        settings: settings.to_vec(),
+    };
+    let asked = world.in_step(&lost, deploy(&lost, &settings)).unwrap();
+    let id = DeploymentId(asked[0].sequence);
+    world.carry();
+    world.lose(&lost);
+    let decision = Decision::Rerun;
+    let rerun = Command::ResolveLost { run: lost.run, job: lost.job.clone(), decision };
+    world.by("dev", rerun).unwrap();
+    let again = world.start(lost.run, "deploy");
+    assert_eq!(world.in_step(&again, deploy(&again, &settings)), Ok(Vec::new()));
+    let call = CallKey { attempt: again.clone(), step: 1, call: 1 };
+    assert_eq!(world.project().deployment_of(&call).map(|one| one.id), Some(id));
+    // With other settings it is something else, and must wait for the first one's end.
+    let others = world.in_step(&again, deploy(&again, &[]));
+    assert!(others.unwrap_err().to_string().contains("r2"), "it names what rolls out");
+
+    // What was taken back meanwhile is asked for anew.
+    world.by("alice", Command::AbortRollout { environment: "production".into() }).unwrap();
+    world.carry();
+    let anew = world.in_step(&again, deploy(&again, &settings)).unwrap();
+    assert_ne!(DeploymentId(anew[0].sequence), id);
 }

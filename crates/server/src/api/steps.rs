@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use qnt9_engine::state::Project;
 use qnt9_model::fact::Span;
-use qnt9_model::{CallKey, Command, EnvironmentName};
+use qnt9_model::{Command, EnvironmentName};
 use qnt9_terraform::Plan;
 use serde::Deserialize;
 
@@ -130,10 +130,8 @@ pub(super) async fn deploy(
         settings: asked.settings.into_iter().collect(),
     };
     core.ask(&caller.project, &caller.actor, command).await?;
-    let is_ours = |asked: &Option<CallKey>| asked.as_ref() == Some(&call);
-    let deployment = caller.look(&core, |project| {
-        done(project.deployments.values().find(|one| is_ours(&one.call)).map(|one| one.id))
-    })?;
+    let deployment =
+        caller.look(&core, |project| done(project.deployment_of(&call).map(|one| one.id)))?;
     Ok(Json(Deployed { deployment }))
 }
 
