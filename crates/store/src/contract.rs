@@ -3,12 +3,16 @@
 //! acknowledged. A new kind of log joins by implementing [`Place`] and adding one test below.
 
 use crate::digest::Digest;
-use crate::log::{Erasure, Head, Log, LogRead, NewEntry, Snapshot, StoredText, Text};
+use crate::entry::{NewEntry, StoredText, Text};
+use crate::group::Batch;
+use crate::lease::{Fence, Lease, LeaseHolder, Leases, Renewal, TakenLease};
+use crate::log::{Erasure, Head, Log, LogRead, NewSnapshot, SEGMENT_ENTRIES, Snapshot};
 use crate::sample::{self, KEY, OTHER_KEY};
 use crate::{Conflict, Memory, StoreError, verify_stream};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Where a log lies. It outlives the process that works on the log.
 pub(crate) trait Place {
@@ -18,7 +22,12 @@ pub(crate) trait Place {
     fn crash(&mut self, log: Box<dyn Log>);
 
     /// The process ends when all of the group is written and nothing is committed.
-    fn crash_before_commit(&mut self, log: Box<dyn Log>, group: &[&[NewEntry]]);
+    fn crash_before_commit(&mut self, log: Box<dyn Log>, group: &[Batch<'_>]);
+
+    /// Lets time pass for the log's clock.
+    fn wait(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
 }
 
 const STREAMS: [&str; 3] = ["pool", "project/a", "project/ä b'\\\""];
@@ -33,9 +42,34 @@ enum Step {
     EraseUnknown { stream: Index },
     Snapshot { stream: Index, at: Index },
     SnapshotAhead { stream: Index },
+    SnapshotOfOtherHistory { stream: Index, at: Index },
+    Compact { stream: Index, upto: Index },
+    Take { stream: Index, holder: Index, ttl: Ttl },
+    Renew { stream: Index, fence: FencePlan, ttl: Ttl },
+    Release { stream: Index, fence: FencePlan },
 }
 
-type BatchPlan = Vec<EntryPlan>;
+/// How long a lease is taken for: until long after the test, or over before the next step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ttl {
+    Long,
+    Short,
+}
+
+/// Which fence is named, of the stream that the step is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum FencePlan {
+    None,
+    Current,
+    Old,
+}
+
+#[derive(Debug, Clone)]
+struct BatchPlan {
+    entries: Vec<EntryPlan>,
+    fenced: Index,
+    fence: FencePlan,
+}
 
 #[derive(Debug, Clone)]
 struct EntryPlan {
@@ -67,7 +101,21 @@ fn entry_plan() -> impl Strategy<Value = EntryPlan> {
 }
 
 fn group_plan() -> impl Strategy<Value = Vec<BatchPlan>> {
-    prop::collection::vec(prop::collection::vec(entry_plan(), 0..5), 0..4)
+    let batch = (prop::collection::vec(entry_plan(), 0..5), any::<Index>(), fence_plan());
+    let batch = batch.prop_map(|(entries, fenced, fence)| BatchPlan { entries, fenced, fence });
+    prop::collection::vec(batch, 0..4)
+}
+
+fn fence_plan() -> impl Strategy<Value = FencePlan> {
+    prop_oneof![
+        4 => Just(FencePlan::None),
+        2 => Just(FencePlan::Current),
+        1 => Just(FencePlan::Old),
+    ]
+}
+
+fn ttl() -> impl Strategy<Value = Ttl> {
+    prop_oneof![Just(Ttl::Long), Just(Ttl::Short)]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -81,7 +129,41 @@ fn step() -> impl Strategy<Value = Step> {
         1 => index().prop_map(|stream| Step::EraseUnknown { stream }),
         2 => (index(), index()).prop_map(|(stream, at)| Step::Snapshot { stream, at }),
         1 => index().prop_map(|stream| Step::SnapshotAhead { stream }),
+        1 => (index(), index())
+            .prop_map(|(stream, at)| Step::SnapshotOfOtherHistory { stream, at }),
+        2 => (index(), index()).prop_map(|(stream, upto)| Step::Compact { stream, upto }),
+        3 => (index(), index(), ttl())
+            .prop_map(|(stream, holder, ttl)| Step::Take { stream, holder, ttl }),
+        1 => (index(), fence_plan(), ttl())
+            .prop_map(|(stream, fence, ttl)| Step::Renew { stream, fence, ttl }),
+        1 => (index(), fence_plan()).prop_map(|(stream, fence)| Step::Release { stream, fence }),
     ]
+}
+
+/// Longer than a short lease.
+const BREATH: Duration = Duration::from_millis(3);
+
+impl Ttl {
+    fn duration(self) -> Duration {
+        match self {
+            Self::Long => Duration::from_secs(86_400),
+            Self::Short => Duration::from_millis(1),
+        }
+    }
+
+    fn state(self) -> LeaseState {
+        match self {
+            Self::Long => LeaseState::Held,
+            Self::Short => LeaseState::RanOut,
+        }
+    }
+}
+
+/// Batches with the fences they name.
+type Group = Vec<(Vec<NewEntry>, Vec<Fence>)>;
+
+fn batches(group: &Group) -> Vec<Batch<'_>> {
+    group.iter().map(|(entries, fences)| Batch { entries, fences }).collect()
 }
 
 /// What was acknowledged.
@@ -96,6 +178,22 @@ struct ExpectedStream {
     entries: Vec<NewEntry>,
     texts: BTreeMap<(u64, Digest), Option<Text>>,
     snapshot: Option<Snapshot>,
+    archived: u64,
+    lease: Option<ExpectedLease>,
+}
+
+#[derive(Debug, Clone)]
+struct ExpectedLease {
+    fence: u64,
+    holder: LeaseHolder,
+    state: LeaseState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum LeaseState {
+    Held,
+    RanOut,
+    Released,
 }
 
 impl ExpectedStream {
@@ -112,21 +210,40 @@ impl Expected {
 
     /// Makes the entries of a group, and takes over those of batches without a fault. Answers
     /// whether each batch must be stored.
-    fn take(&mut self, plan: &[BatchPlan]) -> (Vec<Vec<NewEntry>>, Vec<bool>) {
+    fn take(&mut self, plan: &[BatchPlan]) -> (Group, Vec<bool>) {
         let mut group = Vec::new();
         let mut stored = Vec::new();
         for batch_plan in plan {
             let mut after = self.clone();
-            let batch: Vec<_> = batch_plan.iter().map(|plan| after.take_entry(plan)).collect();
-            let good = batch_plan.iter().all(|plan| plan.fault.is_none());
+            let plans = &batch_plan.entries;
+            let batch: Vec<_> = plans.iter().map(|plan| after.take_entry(plan)).collect();
+            let fence = self.fence(batch_plan.fenced, batch_plan.fence);
+            let may = fence.as_ref().is_none_or(|fence| self.allows(batch_plan.fenced, fence));
+            let good = may && plans.iter().all(|plan| plan.fault.is_none());
             self.texts_made = after.texts_made;
             if good {
                 *self = after;
             }
-            group.push(batch);
+            group.push((batch, fence.into_iter().collect()));
             stored.push(good);
         }
         (group, stored)
+    }
+
+    fn fence(&mut self, stream: Index, plan: FencePlan) -> Option<Fence> {
+        let (name, expected) = self.stream(stream);
+        let current = expected.lease.as_ref().map_or(0, |lease| lease.fence);
+        let number = match plan {
+            FencePlan::None => return None,
+            FencePlan::Current => current,
+            FencePlan::Old => current.saturating_sub(1),
+        };
+        Some(Fence { stream: name.to_owned(), number })
+    }
+
+    fn allows(&mut self, stream: Index, fence: &Fence) -> bool {
+        let lease = self.stream(stream).1.lease.as_ref();
+        lease.is_some_and(|l| l.fence == fence.number && l.state != LeaseState::Released)
     }
 
     fn take_entry(&mut self, plan: &EntryPlan) -> NewEntry {
@@ -167,6 +284,22 @@ impl Expected {
             .map(|(name, _)| *name)
             .collect();
         assert_eq!(log.streams().unwrap(), streams);
+        let heads = streams.iter().map(|name| ((*name).to_owned(), self.streams[name].head()));
+        assert_eq!(log.heads().unwrap(), heads.collect());
+        self.check_streams(log);
+    }
+
+    fn check_leases(&self, leases: &dyn Leases) {
+        let held = |lease: Lease| (lease.stream, lease.fence, lease.holder);
+        let found: Vec<_> = leases.holders().unwrap().into_iter().map(held).collect();
+        let expected = self.streams.iter().filter_map(|(name, stream)| {
+            let lease = stream.lease.as_ref().filter(|lease| lease.state == LeaseState::Held)?;
+            Some(((*name).to_owned(), lease.fence, lease.holder.clone()))
+        });
+        assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+
+    fn check_streams(&self, log: &dyn LogRead) {
         for name in STREAMS.into_iter().chain(["never used"]) {
             let expected = self.streams.get(name).cloned().unwrap_or_default();
             expected.check(name, log);
@@ -177,14 +310,12 @@ impl Expected {
         match step {
             Step::Append(plan) => {
                 let (group, stored) = self.take(plan);
-                let group: Vec<&[NewEntry]> = group.iter().map(Vec::as_slice).collect();
-                let results = log.append_group(&group).unwrap();
+                let results = log.append_group(&batches(&group)).unwrap();
                 assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), stored);
             }
             Step::CrashBeforeCommit(plan) => {
                 let (group, _) = self.clone().take(plan);
-                let group: Vec<&[NewEntry]> = group.iter().map(Vec::as_slice).collect();
-                place.crash_before_commit(log, &group);
+                place.crash_before_commit(log, &batches(&group));
                 return place.open();
             }
             Step::Crash => {
@@ -204,12 +335,78 @@ impl Expected {
             Step::SnapshotAhead { stream } => {
                 let (name, expected) = self.stream(*stream);
                 let ahead = expected.head().sequence + 1;
-                let refused = log.put_snapshot(name, ahead, b"early");
+                let at = Head { sequence: ahead, digest: Digest::ZERO };
+                let refused = log.put_snapshot(NewSnapshot::new(name, at, 1, b"early".to_vec()));
                 assert!(matches!(refused, Err(StoreError::SnapshotAhead { sequence, head, .. })
                     if sequence == ahead && head == ahead - 1));
             }
+            Step::SnapshotOfOtherHistory { stream, at } => {
+                let (name, expected) = self.stream(*stream);
+                if !expected.entries.is_empty() {
+                    let sequence = 1 + at.index(expected.entries.len()) as u64;
+                    let at = Head { sequence, digest: Digest::of(b"other") };
+                    let refused = log.put_snapshot(NewSnapshot::new(name, at, 1, Vec::new()));
+                    assert!(matches!(refused, Err(StoreError::SnapshotOfOtherHistory { .. })));
+                }
+            }
+            Step::Compact { stream, upto } => {
+                let (name, expected) = self.stream(*stream);
+                let end = expected.entries.len() as u64;
+                let upto = upto.index(expected.entries.len() + 2) as u64;
+                let first = expected.archived + 1;
+                let last = upto.min(end).min(expected.archived + SEGMENT_ENTRIES);
+                let moved = (last >= first).then_some(first..=last);
+                assert_eq!(log.compact(name, upto).unwrap(), moved);
+                expected.archived = expected.archived.max(last);
+            }
+            Step::Take { stream, holder, ttl } => {
+                self.take_lease(*stream, *holder, *ttl, &mut *log);
+                place.wait(BREATH);
+            }
+            Step::Renew { stream, fence, ttl } => {
+                let Some(fence) = self.fence(*stream, *fence) else { return log };
+                let expected =
+                    if self.allows(*stream, &fence) { Renewal::Renewed } else { Renewal::Lost };
+                assert_eq!(log.renew(&[fence], ttl.duration()).unwrap(), [expected]);
+                if expected == Renewal::Renewed {
+                    self.lease(*stream).state = ttl.state();
+                }
+                place.wait(BREATH);
+            }
+            Step::Release { stream, fence } => {
+                let Some(fence) = self.fence(*stream, *fence) else { return log };
+                log.release(std::slice::from_ref(&fence)).unwrap();
+                if self.allows(*stream, &fence) {
+                    self.lease(*stream).state = LeaseState::Released;
+                }
+            }
         }
         log
+    }
+
+    fn lease(&mut self, stream: Index) -> &mut ExpectedLease {
+        self.stream(stream).1.lease.as_mut().unwrap()
+    }
+
+    fn take_lease(&mut self, stream: Index, holder: Index, ttl: Ttl, log: &mut dyn Log) {
+        let (name, expected) = self.stream(stream);
+        let id = ["one", "two", "three"][holder.index(3)].to_owned();
+        let holder = LeaseHolder { address: format!("http://{id}.internal"), id };
+        let taken = log.take(name, &holder, ttl.duration()).unwrap();
+        let before = expected.lease.clone();
+        let fence = match before {
+            None => 1,
+            Some(lease) if lease.state == LeaseState::Released => lease.fence + 1,
+            Some(lease) if lease.holder == holder => lease.fence,
+            Some(lease) if lease.state == LeaseState::RanOut => lease.fence + 1,
+            Some(lease) => {
+                let TakenLease::Held { by, address, .. } = taken else { panic!("{taken:?}") };
+                assert_eq!(LeaseHolder { id: by, address }, lease.holder);
+                return;
+            }
+        };
+        assert_eq!(taken, TakenLease::Taken { fence });
+        expected.lease = Some(ExpectedLease { fence, holder, state: ttl.state() });
     }
 
     fn erase(&mut self, stream: Index, text: Index, log: &mut dyn Log) {
@@ -236,9 +433,10 @@ impl Expected {
         }
         let sequence = 1 + at.index(expected.entries.len()) as u64;
         let state = expected.entries[0].line().repeat(20);
-        log.put_snapshot(name, sequence, &state).unwrap();
-        if expected.snapshot.as_ref().is_none_or(|stored| stored.sequence <= sequence) {
-            expected.snapshot = Some(Snapshot { sequence, state });
+        let at = expected.entries[sequence as usize - 1].as_head();
+        log.put_snapshot(NewSnapshot::new(name, at, 7, state.clone())).unwrap();
+        if expected.snapshot.as_ref().is_none_or(|stored| stored.at.sequence <= sequence) {
+            expected.snapshot = Some(Snapshot { at, state_version: 7, state });
         }
     }
 }
@@ -295,6 +493,7 @@ pub(crate) fn holds<P: Place>(make_place: impl Fn() -> P, cases: u32) {
             log = expected.run(step, &mut place, log);
             expected.check(&*log);
             expected.check(&*log.reader().unwrap());
+            expected.check_leases(&*log.leases().unwrap());
         }
     });
 }
@@ -333,7 +532,11 @@ impl Place for InMemory {
     fn crash(&mut self, _: Box<dyn Log>) {}
 
     /// In memory a group is written when it is committed.
-    fn crash_before_commit(&mut self, _: Box<dyn Log>, _: &[&[NewEntry]]) {}
+    fn crash_before_commit(&mut self, _: Box<dyn Log>, _: &[Batch<'_>]) {}
+
+    fn wait(&mut self, time: Duration) {
+        self.0.advance(time);
+    }
 }
 
 #[test]

@@ -6,8 +6,9 @@
 //! master key to check, covers the whole chain. Texts are not exported.
 
 use crate::digest::Digest;
+use crate::entry::{LineHeader, StoredEntry};
 use crate::key::MasterKey;
-use crate::log::{FIRST_SEQUENCE, Head, LineHeader, LogRead, SealedHead, StoredEntry};
+use crate::log::{FIRST_SEQUENCE, Head, LogRead, SealedHead};
 use crate::verify::{Verified, Verifier, VerifyError};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};

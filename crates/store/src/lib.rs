@@ -11,7 +11,10 @@
 //!
 //! | file        | idea                                                                |
 //! |-------------|---------------------------------------------------------------------|
-//! | [`log`]     | what a log is: entries, heads, texts, snapshots, two traits         |
+//! | [`log`]     | what a log is: heads, snapshots, erasure, and its two traits        |
+//! | [`entry`]   | one line that says where it belongs, and the texts beside it        |
+//! | [`group`]   | which batches may be stored: the rules of the chain and of fences   |
+//! | [`lease`]   | which of several servers may append to a stream                     |
 //! | [`memory`]  | a log that forgets, for simulation and tests                        |
 //! | [`sqlite`]  | a log in one file                                                   |
 //! | [`writer`]  | a thread of its own that commits everything queued in one go        |
@@ -23,26 +26,32 @@
 
 pub mod blobs;
 pub mod digest;
+pub mod entry;
 pub mod error;
 pub mod export;
 pub mod folder;
+pub mod group;
 pub mod key;
+pub mod lease;
 pub mod log;
 pub mod memory;
+mod sealing;
+mod segment;
+mod sql;
 pub mod sqlite;
 pub mod verify;
 pub mod writer;
 
 pub use blobs::{BlobError, Blobs};
 pub use digest::Digest;
-pub use error::{Conflict, StoreError};
+pub use entry::{BadEntry, NewEntry, StoredEntry, StoredText, Text};
+pub use error::{Conflict, Place, StoreError};
 pub use export::{export, verify_export};
 pub use folder::{DataFolder, FolderError};
+pub use group::Batch;
 pub use key::{KeyError, MasterKey, Unsealable};
-pub use log::{
-    BadEntry, Erasure, Head, Log, LogRead, NewEntry, SealedHead, Snapshot, StoredEntry, StoredText,
-    Text,
-};
+pub use lease::{Fence, Lease, LeaseHolder, Leases, Renewal, TakenLease};
+pub use log::{Erasure, Head, Log, LogRead, NewSnapshot, SealedHead, Snapshot};
 pub use memory::Memory;
 pub use sqlite::Sqlite;
 pub use verify::{Reason, Tampered, Verified, VerifyError, verify, verify_stream};

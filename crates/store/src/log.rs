@@ -1,21 +1,17 @@
 //! What a log is: streams of entries chained by their digests, and what lies beside them.
 
 use crate::digest::Digest;
+use crate::entry::{NewEntry, StoredEntry, StoredText};
 use crate::error::{Conflict, StoreError};
-use crate::key::{MacKey, MasterKey};
-use serde::Deserialize;
+use crate::group::Batch;
+use crate::lease::Leases;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 /// The sequence number of the first entry of every stream.
 pub const FIRST_SEQUENCE: u64 = 1;
-/// The longest line that is stored.
-pub const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// The longest text that is stored; longer ones are blobs.
-pub const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The longest salt of a text.
-pub const SALT_BYTES_MAX: usize = 255;
-/// The longest name of a stream.
-pub const STREAM_NAME_BYTES_MAX: usize = 200;
+/// The most entries that are archived together.
+pub const SEGMENT_ENTRIES: u64 = 1000;
 
 /// Reading. Any number of readers may work while one writer appends; they see whole transactions.
 pub trait LogRead: Send {
@@ -38,6 +34,10 @@ pub trait LogRead: Send {
     /// The snapshot of the stream, if one was put since the last erasure.
     fn snapshot(&self, stream: &str) -> Result<Option<Snapshot>, StoreError>;
 
+    /// Where every stream with a recorded end stands. Quick enough to be asked several times a
+    /// second.
+    fn heads(&self) -> Result<BTreeMap<String, Head>, StoreError>;
+
     /// The last entry of the stream; [`Head::EMPTY`] for a stream without entries.
     fn head(&self, stream: &str) -> Result<Head, StoreError> {
         Ok(self.sealed_head(stream)?.map_or(Head::EMPTY, |sealed| sealed.head))
@@ -45,31 +45,51 @@ pub trait LogRead: Send {
 }
 
 /// Writing. Each call is one transaction, and durable when it returns.
-pub trait Log: LogRead {
-    /// Appends several batches in one transaction. A batch that does not continue its stream is
-    /// refused whole and alone; the others are stored in the order given, so a batch may continue
-    /// one before it. An outer error means that nothing at all was stored.
+pub trait Log: LogRead + Leases {
+    /// Appends several batches in one transaction. A batch that does not continue its stream, or
+    /// that names a fence which is not in force, is refused whole and alone; the others are stored
+    /// in the order given, so a batch may continue one before it. An outer error means that nothing
+    /// at all was stored, but for [`StoreError::OutcomeUnknown`] and [`StoreError::Io`].
     fn append_group(
         &mut self,
-        batches: &[&[NewEntry]],
+        batches: &[Batch<'_>],
     ) -> Result<Vec<Result<(), Conflict>>, StoreError>;
 
     /// Erases the content of every text with this name in the stream, for good, and drops the
     /// stream's snapshot, which may hold a copy. The chain still verifies.
     fn erase(&mut self, stream: &str, digest: &Digest) -> Result<Erasure, StoreError>;
 
-    /// Keeps the state of whoever replays the stream as it was after entry `sequence`. The latest
-    /// snapshot replaces the one before; an older one than is stored changes nothing.
-    fn put_snapshot(&mut self, stream: &str, sequence: u64, state: &[u8])
-    -> Result<(), StoreError>;
+    /// Writes the next part of a snapshot; answers `true` when all of it is kept. Nothing is seen of
+    /// a snapshot before. The latest replaces the one before; an older one than is kept changes
+    /// nothing.
+    fn put_snapshot_part(&mut self, snapshot: &mut NewSnapshot) -> Result<bool, StoreError>;
+
+    /// Moves the oldest live entries of the stream, [`SEGMENT_ENTRIES`] at most and none after entry
+    /// `upto`, into the archive, where they are compressed, and read, verified and exported like all
+    /// others. Answers which they were, or `None` when all up to `upto` are there.
+    fn compact(
+        &mut self,
+        stream: &str,
+        upto: u64,
+    ) -> Result<Option<RangeInclusive<u64>>, StoreError>;
 
     /// An independent reader of the same log, for another thread.
     fn reader(&self) -> Result<Box<dyn LogRead>, StoreError>;
 
+    /// The leases of the same log through a connection of their own, for another thread: no append
+    /// keeps a renewal waiting.
+    fn leases(&self) -> Result<Box<dyn Leases + Send>, StoreError>;
+
     /// Appends one batch: all of it or, on any error, nothing.
     fn append(&mut self, batch: &[NewEntry]) -> Result<(), StoreError> {
-        let results = self.append_group(&[batch])?;
+        let results = self.append_group(&[batch.into()])?;
         results.into_iter().try_for_each(|result| result.map_err(StoreError::from))
+    }
+
+    /// Keeps the whole snapshot at once.
+    fn put_snapshot(&mut self, mut snapshot: NewSnapshot) -> Result<(), StoreError> {
+        while !self.put_snapshot_part(&mut snapshot)? {}
+        Ok(())
     }
 }
 
@@ -97,166 +117,49 @@ pub struct SealedHead {
     pub seal: Digest,
 }
 
-/// An entry that is fit to be appended: its line is one line of JSON that says where it belongs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewEntry {
-    header: LineHeader,
-    line: Vec<u8>,
-    digest: Digest,
-    texts: Vec<Text>,
-}
-
-impl NewEntry {
-    /// Reads where the line belongs and computes its digest. The line comes without a newline.
-    pub fn new(line: Vec<u8>, texts: Vec<Text>) -> Result<Self, BadEntry> {
-        if line.len() > LINE_BYTES_MAX {
-            return Err(BadEntry::LineTooLong { bytes: line.len() });
-        }
-        if line.contains(&b'\n') {
-            return Err(BadEntry::Newline);
-        }
-        let header = LineHeader::of(&line).map_err(|reason| BadEntry::NotAFact { reason })?;
-        if header.stream.is_empty() || header.stream.len() > STREAM_NAME_BYTES_MAX {
-            return Err(BadEntry::StreamName { bytes: header.stream.len() });
-        }
-        // SQL's integers are signed, and nobody counts further.
-        if header.sequence < FIRST_SEQUENCE || i64::try_from(header.sequence).is_err() {
-            return Err(BadEntry::SequenceOutOfRange { sequence: header.sequence });
-        }
-        for (index, text) in texts.iter().enumerate() {
-            text.check()?;
-            if texts[..index].iter().any(|other| other.digest == text.digest) {
-                return Err(BadEntry::TextTwice { digest: text.digest });
-            }
-        }
-        let digest = Digest::of(&line);
-        Ok(Self { header, line, digest, texts })
-    }
-
-    /// The stream the line names.
-    pub fn stream(&self) -> &str {
-        &self.header.stream
-    }
-
-    /// The sequence number the line names.
-    pub const fn sequence(&self) -> u64 {
-        self.header.sequence
-    }
-
-    /// The digest that the line names as that of the line before it.
-    pub const fn previous(&self) -> Digest {
-        self.header.previous
-    }
-
-    /// The bytes of the line.
-    pub fn line(&self) -> &[u8] {
-        &self.line
-    }
-
-    /// The digest of the line.
-    pub const fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    /// The texts that belong to the line.
-    pub fn texts(&self) -> &[Text] {
-        &self.texts
-    }
-
-    /// The head of the stream once this entry is stored.
-    pub const fn as_head(&self) -> Head {
-        Head { sequence: self.header.sequence, digest: self.digest }
-    }
-
-    /// Does the entry come right after `head`?
-    pub(crate) fn check_follows(&self, head: Head) -> Result<(), Conflict> {
-        if self.sequence() != head.sequence + 1 {
-            return Err(Conflict::Sequence {
-                stream: self.stream().to_owned(),
-                sequence: self.sequence(),
-                head: head.sequence,
-            });
-        }
-        if self.previous() != head.digest {
-            return Err(Conflict::Previous {
-                stream: self.stream().to_owned(),
-                sequence: self.sequence(),
-                named: self.previous(),
-                head: head.digest,
-            });
-        }
-        Ok(())
-    }
-}
-
-/// What a user put in, kept beside the line so that it can be erased. How the digest is made from
-/// salt and plaintext is the business of whoever wrote the line.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Text {
-    /// The salted digest by which the line names the text.
-    pub digest: Digest,
-    /// The salt; it is encrypted and erased together with the plaintext, for with it a short
-    /// plaintext could be guessed from the digest.
-    pub salt: Vec<u8>,
-    /// The content.
-    pub plaintext: Vec<u8>,
-}
-
-impl Text {
-    fn check(&self) -> Result<(), BadEntry> {
-        if self.salt.len() > SALT_BYTES_MAX {
-            return Err(BadEntry::SaltTooLong { digest: self.digest, bytes: self.salt.len() });
-        }
-        if self.plaintext.len() > TEXT_BYTES_MAX {
-            return Err(BadEntry::TextTooLong { digest: self.digest, bytes: self.plaintext.len() });
-        }
-        Ok(())
-    }
-}
-
-/// The content stays out of logs and panics.
-impl std::fmt::Debug for Text {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Text({}, {} bytes)", self.digest, self.plaintext.len())
-    }
-}
-
-/// An entry as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEntry {
-    /// Where the log keeps the entry.
-    pub sequence: u64,
-    /// The line, byte for byte as it was appended.
-    pub line: Vec<u8>,
-    /// HMAC-SHA256 of the line's digest; absent in an export, which seals the head only.
-    pub seal: Option<Digest>,
-}
-
-impl StoredEntry {
-    /// The digest of the line.
-    pub fn digest(&self) -> Digest {
-        Digest::of(&self.line)
-    }
-}
-
-/// A text as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredText {
-    /// The entry it belongs to.
-    pub sequence: u64,
-    /// The name of the text.
-    pub digest: Digest,
-    /// The content, or `None` once it is erased.
-    pub text: Option<Text>,
-}
-
 /// The state of whoever replays a stream, after one of its entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The last entry that is in the state.
-    pub sequence: u64,
+    /// The last entry that is in the state. It is in the stream; that was checked.
+    pub at: Head,
+    /// The format of the state, which is the business of whoever made it.
+    pub state_version: u32,
     /// The state, opaque here.
     pub state: Vec<u8>,
+}
+
+/// A snapshot on its way into a log.
+#[derive(Debug)]
+pub struct NewSnapshot {
+    pub(crate) stream: String,
+    pub(crate) snapshot: Snapshot,
+    /// How far the log got with it; for each kind of log to use.
+    pub(crate) progress: Progress,
+}
+
+/// How far a log got with a snapshot.
+#[derive(Debug, Default)]
+pub(crate) enum Progress {
+    /// Nothing was written yet.
+    #[default]
+    New,
+    /// So many chunks of this generation were written.
+    Chunks { generation: i64, written: usize },
+    /// It is in force; what it replaced is being removed.
+    Kept,
+}
+
+impl NewSnapshot {
+    /// The state as it was after the entry `at`.
+    pub fn new(stream: &str, at: Head, state_version: u32, state: Vec<u8>) -> Self {
+        let snapshot = Snapshot { at, state_version, state };
+        Self { stream: stream.to_owned(), snapshot, progress: Progress::New }
+    }
+
+    /// The stream it is of.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
 }
 
 /// What an erasure found.
@@ -269,101 +172,3 @@ pub enum Erasure {
     /// The stream has no text of that name.
     Unknown,
 }
-
-/// The entry cannot be stored wherever the stream stands.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadEntry {
-    /// Larger than a fact may be.
-    #[error("the line has {bytes} bytes, more than the {LINE_BYTES_MAX} a fact may have")]
-    LineTooLong {
-        /// Its length.
-        bytes: usize,
-    },
-    /// More than one line.
-    #[error("the line contains a newline: a fact is exactly one line")]
-    Newline,
-    /// Without the fields of the envelope.
-    #[error("the line is not a fact: {reason}")]
-    NotAFact {
-        /// What the parser says.
-        reason: String,
-    },
-    /// No name, or a very long one.
-    #[error("the stream's name has {bytes} bytes; 1 to {STREAM_NAME_BYTES_MAX} are allowed")]
-    StreamName {
-        /// Its length.
-        bytes: usize,
-    },
-    /// Zero, or beyond what SQL can count.
-    #[error("the sequence number {sequence} is out of range: streams count from {FIRST_SEQUENCE}")]
-    SequenceOutOfRange {
-        /// The number.
-        sequence: u64,
-    },
-    /// One entry names a text twice.
-    #[error("the text {digest} is given twice for one entry")]
-    TextTwice {
-        /// The name of the text.
-        digest: Digest,
-    },
-    /// Larger than a text may be.
-    #[error(
-        "the text {digest} has {bytes} bytes, more than the {TEXT_BYTES_MAX} allowed: keep it as a blob"
-    )]
-    TextTooLong {
-        /// The name of the text.
-        digest: Digest,
-        /// Its length.
-        bytes: usize,
-    },
-    /// A salt of a size that no salt has.
-    #[error("the salt of text {digest} has {bytes} bytes, more than the {SALT_BYTES_MAX} allowed")]
-    SaltTooLong {
-        /// The name of the text.
-        digest: Digest,
-        /// Its length.
-        bytes: usize,
-    },
-}
-
-/// The three fields of a line that make the chain; the rest of the line is not looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct LineHeader {
-    pub(crate) stream: String,
-    pub(crate) sequence: u64,
-    pub(crate) previous: Digest,
-}
-
-impl LineHeader {
-    pub(crate) fn of(line: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(line).map_err(|error| error.to_string())
-    }
-}
-
-/// Makes the seals of one master key. Rewriting the whole chain is found because its digests then
-/// have no seals.
-#[derive(Debug, Clone)]
-pub(crate) struct Seals {
-    entries: MacKey,
-    heads: MacKey,
-}
-
-impl Seals {
-    pub(crate) fn new(key: &MasterKey) -> Self {
-        Self { entries: key.mac_key("log entry"), heads: key.mac_key("log head") }
-    }
-
-    /// The line, and so its digest, says which stream and place it is for.
-    pub(crate) fn entry(&self, digest: &Digest) -> Digest {
-        self.entries.mac(&[digest.as_bytes()])
-    }
-
-    pub(crate) fn head(&self, stream: &str, head: &Head) -> SealedHead {
-        let sequence = head.sequence.to_be_bytes();
-        let seal = self.heads.mac(&[stream.as_bytes(), &sequence, head.digest.as_bytes()]);
-        SealedHead { head: *head, seal }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,9 @@
 //! Entries and keys for the tests of this crate.
 
 use crate::digest::Digest;
+use crate::entry::{NewEntry, Text};
 use crate::key::MasterKey;
-use crate::log::{Head, NewEntry, Text};
+use crate::log::Head;
 
 pub(crate) const KEY: MasterKey = MasterKey::from_bytes([7; 32]);
 pub(crate) const OTHER_KEY: MasterKey = MasterKey::from_bytes([8; 32]);

@@ -6,9 +6,11 @@
 //! the head they saw last, and compares.
 
 use crate::digest::Digest;
+use crate::entry::{LineHeader, StoredEntry};
 use crate::error::StoreError;
 use crate::key::MasterKey;
-use crate::log::{FIRST_SEQUENCE, Head, LineHeader, LogRead, SealedHead, Seals, StoredEntry};
+use crate::log::{FIRST_SEQUENCE, Head, LogRead, SealedHead};
+use crate::sealing::Seals;
 use std::fmt;
 
 /// A stream is read in pages of this many entries.
@@ -87,12 +89,12 @@ enum Standing {
 impl Verifier {
     /// Starts before the first entry of the stream.
     pub fn new(stream: &str, key: Option<&MasterKey>) -> Self {
-        Self {
-            stream: stream.to_owned(),
-            seals: key.map(Seals::new),
-            last: Head::EMPTY,
-            standing: Standing::Good,
-        }
+        Self::after(stream, key.map(Seals::new), Head::EMPTY)
+    }
+
+    /// Starts after an entry that is known to be good.
+    pub(crate) fn after(stream: &str, seals: Option<Seals>, last: Head) -> Self {
+        Self { stream: stream.to_owned(), seals, last, standing: Standing::Good }
     }
 
     /// Takes the next entry.
@@ -158,7 +160,7 @@ impl Verifier {
     }
 
     /// Judges the last entry by the digest that its successor recorded of it, where there is one.
-    fn judge_last(&self, recorded: Option<&Digest>) -> Result<(), Tampered> {
+    pub(crate) fn judge_last(&self, recorded: Option<&Digest>) -> Result<(), Tampered> {
         let last = self.last.sequence;
         let as_recorded = recorded == Some(&self.last.digest);
         let (sequence, reason) = match self.standing {

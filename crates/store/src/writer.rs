@@ -3,8 +3,12 @@
 //! synced the next ones gather by themselves.
 
 use crate::digest::Digest;
+use crate::entry::{NewEntry, StoredEntry, StoredText};
 use crate::error::StoreError;
-use crate::log::{Erasure, Log, LogRead, NewEntry, SealedHead, Snapshot, StoredEntry, StoredText};
+use crate::group::Batch;
+use crate::lease::{Fence, Leases};
+use crate::log::{Erasure, Head, Log, LogRead, NewSnapshot, SealedHead, Snapshot};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
@@ -44,11 +48,24 @@ pub struct Answer<T>(oneshot::Receiver<Result<T, StoreError>>);
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Request {
-    Append { batch: Vec<NewEntry>, reply: Reply<()> },
-    Erase { stream: String, digest: Digest, reply: Reply<Erasure> },
-    PutSnapshot { stream: String, sequence: u64, state: Vec<u8>, reply: Reply<()> },
-    Reader { reply: Reply<Box<dyn LogRead>> },
+    Append(Append),
+    PutSnapshot(NewSnapshot, Reply<()>),
+    Erase {
+        stream: String,
+        digest: Digest,
+        reply: Reply<Erasure>,
+    },
+    /// Anything else that is done at once.
+    Work(Work),
     Stop,
+}
+
+type Work = Box<dyn FnOnce(&mut dyn Log) + Send>;
+
+struct Append {
+    entries: Vec<NewEntry>,
+    fences: Vec<Fence>,
+    reply: Reply<()>,
 }
 
 impl Writer {
@@ -88,8 +105,13 @@ impl Drop for Writer {
 
 impl LogHandle {
     /// Appends the batch, all or nothing; durable once the answer says so.
-    pub fn append(&self, batch: Vec<NewEntry>) -> Answer<()> {
-        self.ask(|reply| Request::Append { batch, reply })
+    pub fn append(&self, entries: Vec<NewEntry>) -> Answer<()> {
+        self.append_fenced(entries, Vec::new())
+    }
+
+    /// Appends the batch if all of these leases are still in force; see [`Log::append_group`].
+    pub fn append_fenced(&self, entries: Vec<NewEntry>, fences: Vec<Fence>) -> Answer<()> {
+        self.ask(|reply| Request::Append(Append { entries, fences, reply }))
     }
 
     /// Erases the content of a text for good; see [`Log::erase`].
@@ -98,15 +120,36 @@ impl LogHandle {
         self.ask(|reply| Request::Erase { stream, digest, reply })
     }
 
-    /// Keeps a snapshot; see [`Log::put_snapshot`].
-    pub fn put_snapshot(&self, stream: &str, sequence: u64, state: Vec<u8>) -> Answer<()> {
+    /// Keeps a snapshot; see [`Log::put_snapshot_part`]. Appends go on between its parts.
+    pub fn put_snapshot(&self, snapshot: NewSnapshot) -> Answer<()> {
+        self.ask(|reply| Request::PutSnapshot(snapshot, reply))
+    }
+
+    /// Archives some entries; see [`Log::compact`].
+    pub fn compact(&self, stream: &str, upto: u64) -> Answer<Option<RangeInclusive<u64>>> {
         let stream = stream.to_owned();
-        self.ask(|reply| Request::PutSnapshot { stream, sequence, state, reply })
+        self.work(move |log| log.compact(&stream, upto))
     }
 
     /// An independent reader of the same log.
     pub fn reader(&self) -> Answer<Box<dyn LogRead>> {
-        self.ask(|reply| Request::Reader { reply })
+        self.work(|log| log.reader())
+    }
+
+    /// The leases of the same log, through a connection of their own.
+    pub fn leases(&self) -> Answer<Box<dyn Leases + Send>> {
+        self.work(|log| log.leases())
+    }
+
+    fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Log) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<T> {
+        self.ask(|reply| {
+            Request::Work(Box::new(move |log| {
+                let _ = reply.send(work(log));
+            }))
+        })
     }
 
     fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Answer<T> {
@@ -146,6 +189,10 @@ impl LogRead for LogHandle {
     fn snapshot(&self, stream: &str) -> Result<Option<Snapshot>, StoreError> {
         self.read_lock().snapshot(stream)
     }
+
+    fn heads(&self) -> Result<BTreeMap<String, Head>, StoreError> {
+        self.read_lock().heads()
+    }
 }
 
 impl<T> Answer<T> {
@@ -169,42 +216,81 @@ impl fmt::Debug for LogHandle {
     }
 }
 
-/// The thread: carries out requests in the order they were queued. A reply that nobody waits for
-/// any more is no failure, for the request was carried out.
+/// The thread: carries out requests in the order they were queued, but for snapshots, whose parts
+/// are written one by one between the others. A reply that nobody waits for any more is no failure,
+/// for the request was carried out.
 fn serve(mut log: impl Log, requests: &Receiver<Request>) {
     let mut next = None;
-    while let Some(request) = next.take().or_else(|| requests.recv().ok()) {
+    let mut snapshots = Snapshots::default();
+    loop {
+        let request = match next.take() {
+            Some(request) => Some(request),
+            None if snapshots.0.is_empty() => match requests.recv() {
+                Ok(request) => Some(request),
+                Err(_) => return,
+            },
+            None => requests.try_recv().ok(),
+        };
         match request {
-            Request::Append { batch, reply } => {
+            Some(Request::Append(first)) => {
                 let group;
-                (group, next) = gather((batch, reply), requests);
+                (group, next) = gather(first, requests);
                 append_group(&mut log, group);
             }
-            Request::Erase { stream, digest, reply } => {
+            Some(Request::PutSnapshot(snapshot, reply)) => {
+                snapshots.0.push_back((snapshot, reply));
+            }
+            Some(Request::Erase { stream, digest, reply }) => {
+                // What was to be kept before the erasure is to be gone after it.
+                while snapshots.are_for(&stream) {
+                    snapshots.write_part(&mut log);
+                }
                 let _ = reply.send(log.erase(&stream, &digest));
             }
-            Request::PutSnapshot { stream, sequence, state, reply } => {
-                let _ = reply.send(log.put_snapshot(&stream, sequence, &state));
+            Some(Request::Work(work)) => work(&mut log),
+            Some(Request::Stop) => {
+                while !snapshots.0.is_empty() {
+                    snapshots.write_part(&mut log);
+                }
+                return;
             }
-            Request::Reader { reply } => {
-                let _ = reply.send(log.reader());
-            }
-            Request::Stop => return,
+            None => {}
         }
+        snapshots.write_part(&mut log);
     }
 }
 
-type Append = (Vec<NewEntry>, Reply<()>);
+/// Snapshots that are being written, in order.
+#[derive(Default)]
+struct Snapshots(VecDeque<(NewSnapshot, Reply<()>)>);
+
+impl Snapshots {
+    fn write_part(&mut self, log: &mut impl Log) {
+        let Some((snapshot, _)) = self.0.front_mut() else { return };
+        let ended = match log.put_snapshot_part(snapshot) {
+            Ok(false) => return,
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Some((_, reply)) = self.0.pop_front() {
+            let _ = reply.send(ended);
+        }
+    }
+
+    fn are_for(&self, stream: &str) -> bool {
+        self.0.iter().any(|(snapshot, _)| snapshot.stream() == stream)
+    }
+}
 
 /// The appends that are queued right now, and the request behind them if that is something else.
 fn gather(first: Append, requests: &Receiver<Request>) -> (Vec<Append>, Option<Request>) {
-    let mut entries = first.0.len();
+    let mut entries = first.entries.len();
     let mut group = vec![first];
     while entries < GROUP_ENTRIES_MAX {
         match requests.try_recv() {
-            Ok(Request::Append { batch, reply }) => {
-                entries += batch.len();
-                group.push((batch, reply));
+            Ok(Request::Append(append)) => {
+                entries += append.entries.len();
+                group.push(append);
             }
             Ok(other) => return (group, Some(other)),
             Err(_) => break,
@@ -214,17 +300,20 @@ fn gather(first: Append, requests: &Receiver<Request>) -> (Vec<Append>, Option<R
 }
 
 fn append_group(log: &mut impl Log, group: Vec<Append>) {
-    let batches: Vec<&[NewEntry]> = group.iter().map(|(batch, _)| batch.as_slice()).collect();
+    let batches: Vec<Batch<'_>> = group
+        .iter()
+        .map(|append| Batch { entries: &append.entries, fences: &append.fences })
+        .collect();
     match log.append_group(&batches) {
         Ok(results) => {
-            for ((_, reply), result) in group.into_iter().zip(results) {
-                let _ = reply.send(result.map_err(StoreError::from));
+            for (append, result) in group.into_iter().zip(results) {
+                let _ = append.reply.send(result.map_err(StoreError::from));
             }
         }
         Err(error) => {
-            tracing::error!(%error, batches = group.len(), "nothing was appended");
-            for (_, reply) in group {
-                let _ = reply.send(Err(error.clone()));
+            tracing::error!(%error, batches = group.len(), "a group was not appended");
+            for append in group {
+                let _ = append.reply.send(Err(error.clone()));
             }
         }
     }

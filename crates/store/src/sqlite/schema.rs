@@ -3,7 +3,8 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Step `n` is `STEPS[n - 1]`. `PRAGMA user_version` holds the number of the last step done.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE heads (
         stream   TEXT    NOT NULL PRIMARY KEY,
         sequence INTEGER NOT NULL,
@@ -36,7 +37,46 @@ const STEPS: &[&str] = &["
     ) STRICT;
 
     CREATE TABLE master_key (fingerprint TEXT NOT NULL) STRICT;
-"];
+",
+    "
+    -- Snapshots can be made again at any time.
+    DROP TABLE snapshots;
+    CREATE TABLE snapshots (
+        stream        TEXT    NOT NULL PRIMARY KEY,
+        sequence      INTEGER NOT NULL,
+        digest        BLOB    NOT NULL,
+        state_version INTEGER NOT NULL,
+        generation    INTEGER NOT NULL,
+        chunks        INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE snapshot_chunks (
+        stream     TEXT    NOT NULL,
+        generation INTEGER NOT NULL,
+        chunk      INTEGER NOT NULL,
+        sealed     BLOB    NOT NULL,
+        PRIMARY KEY (stream, generation, chunk)
+    ) STRICT;
+
+    CREATE TABLE segments (
+        stream         TEXT    NOT NULL,
+        first_sequence INTEGER NOT NULL,
+        last_sequence  INTEGER NOT NULL,
+        previous       BLOB    NOT NULL,
+        digest         BLOB    NOT NULL,
+        content        BLOB    NOT NULL,
+        seal           BLOB    NOT NULL,
+        PRIMARY KEY (stream, last_sequence)
+    ) STRICT;
+
+    CREATE TABLE leases (
+        stream  TEXT    NOT NULL PRIMARY KEY,
+        fence   INTEGER NOT NULL,
+        holder  TEXT    NOT NULL,
+        address TEXT    NOT NULL,
+        until   INTEGER NOT NULL
+    ) STRICT;
+",
+];
 
 /// The last step this program knows.
 pub(crate) const LAST_STEP: i64 = STEPS.len() as i64;

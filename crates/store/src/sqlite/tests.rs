@@ -1,5 +1,7 @@
 use super::*;
 use crate::contract::{self, Place};
+use crate::group::Batch;
+use crate::log::{Erasure, Head, Log, LogRead as _, NewSnapshot};
 use crate::sample::{self, KEY, OTHER_KEY};
 use crate::verify_stream;
 use std::fs;
@@ -46,18 +48,20 @@ impl Place for InFolder {
         *self = copy;
     }
 
-    fn crash_before_commit(&mut self, log: Box<dyn Log>, group: &[&[NewEntry]]) {
+    fn crash_before_commit(&mut self, log: Box<dyn Log>, group: &[Batch<'_>]) {
         drop(log);
-        let mut log = self.log();
+        let log = self.log();
         // With next to no cache the uncommitted pages are already in the file when the crash comes.
-        log.connection.pragma_update(None, "cache_size", 1).unwrap();
-        let keys = log.keys.clone();
-        let transaction = log.begin().unwrap();
-        assert!(insert_group(&transaction, &keys, group).is_ok());
-        let copy = self.copy();
-        drop(transaction);
+        log.driver.connection.pragma_update(None, "cache_size", 1).unwrap();
+        let mut copy = None;
+        let stopped = log.driver.transact(|driver| {
+            crate::sql::write_group(driver, &log.keys, group)?;
+            copy = Some(self.copy());
+            Err::<(), _>(StoreError::Closed)
+        });
+        assert!(matches!(stopped, Err(StoreError::Closed)));
         drop(log);
-        *self = copy;
+        *self = copy.unwrap();
     }
 }
 
@@ -72,7 +76,7 @@ fn an_appended_entry_is_synced() {
     let place = InFolder::new();
     let log = place.log();
     let pragma = |name| -> i64 {
-        log.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+        log.driver.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
     };
     // 2 is FULL: the write-ahead log is synced before a commit returns.
     assert_eq!((pragma("synchronous"), pragma("secure_delete")), (2, 1));
@@ -116,12 +120,13 @@ fn an_erased_text_is_in_no_file_any_more() {
     let first = sample::entry_with("s", Head::EMPTY, "one", texts);
     let second = sample::entry_with("s", first.as_head(), "two", vec![sample::text("kept")]);
     log.append(&[first, second]).unwrap();
-    log.put_snapshot("s", 1, b"may hold a secret").unwrap();
+    let at = log.read("s", 1, 1).unwrap()[0].as_head();
+    log.put_snapshot(NewSnapshot::new("s", at, 1, b"may hold a secret".to_vec())).unwrap();
 
-    let mut sealed = log.rows("SELECT sealed FROM texts WHERE sequence = 1", [], |r| r.get(0));
-    let mut sealed: Vec<Vec<u8>> = sealed.as_mut().map(std::mem::take).unwrap();
-    let snapshot: Vec<Vec<u8>> =
-        log.rows("SELECT sealed FROM snapshots", [], |r| r.get(0)).unwrap();
+    let blobs = |sql| log.driver.rows(sql, &[], |row| Ok(row.bytes(0)?.unwrap())).unwrap();
+    let mut sealed: Vec<Vec<u8>> = blobs("SELECT sealed FROM texts WHERE sequence = 1");
+    let snapshot = blobs("SELECT sealed FROM snapshot_chunks");
+    assert_eq!((sealed.len(), snapshot.len()), (2, 1));
     sealed.extend(snapshot);
     // A page is the largest piece that is surely stored in one run.
     let pieces: Vec<&[u8]> = sealed.iter().flat_map(|sealed| sealed.chunks(200)).collect();
@@ -150,10 +155,10 @@ fn an_erasure_that_a_reader_holds_up_says_so_and_can_be_finished() {
     let mut log = place.log();
     let secret = sample::text("a secret");
     log.append(&[sample::entry_with("s", Head::EMPTY, "one", vec![secret.clone()])]).unwrap();
-    log.connection.busy_timeout(Duration::from_millis(10)).unwrap();
+    log.driver.connection.busy_timeout(Duration::from_millis(10)).unwrap();
 
     let reader = Sqlite::open_reader(&place.file(), &KEY).unwrap();
-    reader.connection.execute_batch("BEGIN; SELECT * FROM texts").unwrap();
+    reader.driver.connection.execute_batch("BEGIN; SELECT * FROM texts").unwrap();
     let unfinished = log.erase("s", &secret.digest).unwrap_err();
     assert!(matches!(unfinished, StoreError::EraseUnfinished { .. }), "{unfinished:?}");
     assert_eq!(log.texts("s", 1..=1).unwrap()[0].text, None);
@@ -171,8 +176,9 @@ fn a_full_disk_stores_nothing_and_the_log_goes_on_when_there_is_room() {
     log.append(&batch).unwrap();
     let head = batch[9].as_head();
 
-    let pages: i64 = log.connection.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
-    log.connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
+    let pages: i64 =
+        log.driver.connection.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
+    log.driver.connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
     let large = sample::entries("s", head, 500);
     let full = log.append(&large).unwrap_err();
     assert!(matches!(full, StoreError::Full { .. }), "{full:?}");
@@ -180,7 +186,7 @@ fn a_full_disk_stores_nothing_and_the_log_goes_on_when_there_is_room() {
     assert_eq!(log.head("s").unwrap(), head);
     assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 10);
 
-    log.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+    log.driver.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
     log.append(&large).unwrap();
     assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 510);
 }
@@ -210,9 +216,9 @@ fn a_file_that_is_no_log_is_left_as_it_is() {
 #[test]
 fn a_log_of_a_newer_version_is_refused() {
     let place = InFolder::new();
-    place.log().connection.pragma_update(None, "user_version", 99).unwrap();
+    place.log().driver.connection.pragma_update(None, "user_version", 99).unwrap();
     let error = Sqlite::open(&place.file(), &KEY).unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
 }
 
 #[test]
@@ -233,12 +239,14 @@ fn a_changed_text_or_snapshot_is_refused() {
     let texts = vec![sample::text("one"), sample::text("two")];
     let first = sample::entry_with("s", Head::EMPTY, "one", texts);
     log.append(&[first]).unwrap();
-    log.put_snapshot("s", 1, b"state").unwrap();
+    let at = log.head("s").unwrap();
+    log.put_snapshot(NewSnapshot::new("s", at, 1, b"state".to_vec())).unwrap();
     // Moving a sealed text to another name is a change, too.
-    log.connection
+    log.driver
+        .connection
         .execute("UPDATE texts SET sealed = (SELECT sealed FROM texts ORDER BY digest LIMIT 1)", [])
         .unwrap();
-    log.connection.execute("UPDATE snapshots SET sealed = zeroblob(60)", []).unwrap();
+    log.driver.connection.execute("UPDATE snapshot_chunks SET sealed = zeroblob(60)", []).unwrap();
     assert!(matches!(log.texts("s", 1..=1), Err(StoreError::TextChanged { sequence: 1, .. })));
     assert!(matches!(log.snapshot("s"), Err(StoreError::SnapshotChanged { .. })));
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::log::{Log, NewEntry};
+use crate::entry::NewEntry;
+use crate::log::Log;
 use crate::sample::{self, KEY};
 use crate::{Memory, Sqlite};
 use expect_test::{Expect, expect};

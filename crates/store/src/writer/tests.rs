@@ -1,8 +1,10 @@
 use super::*;
-use crate::error::Conflict;
+use crate::error::{Conflict, Place};
+use crate::lease::{Lease, LeaseHolder, Renewal, TakenLease};
 use crate::sample::{self, KEY};
-use crate::{Head, Memory, Sqlite, verify_stream};
+use crate::{Memory, Sqlite, verify_stream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A log that says when an append begins and waits for permission to go on, and whose disk can be
@@ -49,29 +51,58 @@ impl LogRead for Gated {
     fn snapshot(&self, stream: &str) -> Result<Option<Snapshot>, StoreError> {
         self.log.snapshot(stream)
     }
+    fn heads(&self) -> Result<BTreeMap<String, Head>, StoreError> {
+        self.log.heads()
+    }
 }
 
 impl Log for Gated {
     fn append_group(
         &mut self,
-        batches: &[&[NewEntry]],
+        batches: &[Batch<'_>],
     ) -> Result<Vec<Result<(), Conflict>>, StoreError> {
         self.begun.send(batches.len()).unwrap();
         self.permission.recv().unwrap();
         if self.full.load(Ordering::SeqCst) {
             let source = Arc::new(std::io::Error::other("disk full"));
-            return Err(StoreError::Full { path: "log".into(), source });
+            return Err(StoreError::Full { place: Place::File("log".into()), source });
         }
         self.log.append_group(batches)
     }
     fn erase(&mut self, stream: &str, digest: &Digest) -> Result<Erasure, StoreError> {
         self.log.erase(stream, digest)
     }
-    fn put_snapshot(&mut self, stream: &str, at: u64, state: &[u8]) -> Result<(), StoreError> {
-        self.log.put_snapshot(stream, at, state)
+    fn put_snapshot_part(&mut self, snapshot: &mut NewSnapshot) -> Result<bool, StoreError> {
+        self.log.put_snapshot_part(snapshot)
+    }
+    fn compact(&mut self, s: &str, upto: u64) -> Result<Option<RangeInclusive<u64>>, StoreError> {
+        self.log.compact(s, upto)
     }
     fn reader(&self) -> Result<Box<dyn LogRead>, StoreError> {
         self.log.reader()
+    }
+    fn leases(&self) -> Result<Box<dyn Leases + Send>, StoreError> {
+        self.log.leases()
+    }
+}
+
+impl Leases for Gated {
+    fn take(
+        &mut self,
+        stream: &str,
+        holder: &LeaseHolder,
+        ttl: Duration,
+    ) -> Result<TakenLease, StoreError> {
+        self.log.take(stream, holder, ttl)
+    }
+    fn renew(&mut self, fences: &[Fence], ttl: Duration) -> Result<Vec<Renewal>, StoreError> {
+        self.log.renew(fences, ttl)
+    }
+    fn release(&mut self, fences: &[Fence]) -> Result<(), StoreError> {
+        self.log.release(fences)
+    }
+    fn holders(&self) -> Result<Vec<Lease>, StoreError> {
+        self.log.holders()
     }
 }
 
@@ -151,8 +182,9 @@ fn requests_of_one_caller_take_effect_in_order() {
     let handle = writer.handle();
     let secret = sample::text("a secret");
     let entry = sample::entry_with("s", Head::EMPTY, "one", vec![secret.clone()]);
+    let at = entry.as_head();
     let appended = handle.append(vec![entry]);
-    let kept = handle.put_snapshot("s", 1, b"state".to_vec());
+    let kept = handle.put_snapshot(NewSnapshot::new("s", at, 1, b"state".to_vec()));
     let erased = handle.erase("s", secret.digest);
     appended.wait().unwrap();
     kept.wait().unwrap();

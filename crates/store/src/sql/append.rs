@@ -1,0 +1,152 @@
+//! Appending a group in one transaction, and finding out what became of one when the database went
+//! away while it committed.
+
+use super::{Driver, Value, leases, queries, reading, signed, unsealed};
+use crate::entry::NewEntry;
+use crate::error::{Conflict, StoreError};
+use crate::group::{self, Batch};
+use crate::log::Head;
+use crate::sealing::Keys;
+use std::collections::BTreeMap;
+
+/// How often a group is tried whose outcome was unknown, before the caller is told so.
+const ATTEMPTS_MAX: u32 = 3;
+
+pub(super) fn append_group<D: Driver>(
+    driver: &D,
+    keys: &Keys,
+    batches: &[Batch<'_>],
+) -> Result<Vec<Result<(), Conflict>>, StoreError> {
+    // What the group stored, if a commit that nobody answered took place after all.
+    let mut in_doubt: Option<Stored> = None;
+    let mut attempts = 1;
+    loop {
+        match attempt(driver, keys, batches, &mut in_doubt) {
+            Err(StoreError::OutcomeUnknown { .. }) if attempts < ATTEMPTS_MAX => attempts += 1,
+            Err(StoreError::Away { place, source }) if in_doubt.is_some() => {
+                return Err(StoreError::OutcomeUnknown { place, source });
+            }
+            told => return told,
+        }
+    }
+}
+
+/// What a transaction stored, if it was committed.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    results: Vec<Result<(), Conflict>>,
+    /// One of its entries; the transaction is there if and only if this entry is.
+    last: Option<NewEntry>,
+}
+
+fn attempt<D: Driver>(
+    driver: &D,
+    keys: &Keys,
+    batches: &[Batch<'_>],
+    in_doubt: &mut Option<Stored>,
+) -> Result<Vec<Result<(), Conflict>>, StoreError> {
+    driver.transact(|driver| {
+        lock(driver, batches)?;
+        // The lock was waited for, so that commit has taken place or never will.
+        if let Some(Stored { results, last: Some(last) }) = in_doubt
+            && is_there(driver, last)?
+        {
+            return Ok(results.clone());
+        }
+        *in_doubt = None;
+        let stored = write_group(driver, keys, batches)?;
+        let results = stored.results.clone();
+        *in_doubt = Some(stored);
+        Ok(results)
+    })
+}
+
+/// Writes what may be stored of the group, within a transaction.
+pub(crate) fn write_group<D: Driver>(
+    driver: &D,
+    keys: &Keys,
+    batches: &[Batch<'_>],
+) -> Result<Stored, StoreError> {
+    let heads = heads(driver, group::streams(batches).iter().copied())?;
+    let leases = leases::stored(driver, group::fenced(batches).iter().copied())?;
+    let verdict = group::judge(batches, &heads, &leases);
+    insert(driver, keys, &verdict.entries)?;
+    put_heads(driver, keys, &verdict.heads)?;
+    let last = verdict.entries.last().map(|last| (*last).clone());
+    Ok(Stored { results: verdict.results, last })
+}
+
+fn lock<D: Driver>(driver: &D, batches: &[Batch<'_>]) -> Result<(), StoreError> {
+    let (streams, fenced) = (group::streams(batches), group::fenced(batches));
+    driver.lock(&streams.union(&fenced).copied().collect::<Vec<_>>())
+}
+
+fn is_there<D: Driver>(driver: &D, entry: &NewEntry) -> Result<bool, StoreError> {
+    let (stream, sequence) = (entry.stream(), entry.sequence());
+    let stored = reading::read(driver, None, stream, sequence, 1)?;
+    Ok(stored.first().is_some_and(|stored| stored.digest() == entry.digest()))
+}
+
+fn heads<'a, D: Driver>(
+    driver: &D,
+    streams: impl Iterator<Item = &'a str> + Clone,
+) -> Result<BTreeMap<&'a str, Head>, StoreError> {
+    let sets: Vec<_> = streams.clone().map(|stream| vec![Value::Text(stream)]).collect();
+    let heads = driver.rows_each(queries::HEAD, &sets, |row| {
+        Ok((row.text(0)?, Head { sequence: row.count(1)?, digest: row.digest(2)? }))
+    })?;
+    let heads: BTreeMap<String, Head> = heads.into_iter().collect();
+    Ok(streams.filter_map(|stream| Some((stream, *heads.get(stream)?))).collect())
+}
+
+fn put_heads<D: Driver>(
+    driver: &D,
+    keys: &Keys,
+    heads: &BTreeMap<&str, Head>,
+) -> Result<(), StoreError> {
+    let sealed: Vec<_> =
+        heads.iter().map(|(stream, head)| (*stream, keys.seals.head(stream, head))).collect();
+    let sets: Vec<_> = sealed
+        .iter()
+        .map(|(stream, sealed)| {
+            vec![
+                Value::Text(stream),
+                Value::Integer(signed(sealed.head.sequence)),
+                Value::Bytes(sealed.head.digest.as_bytes()),
+                Value::Bytes(sealed.seal.as_bytes()),
+            ]
+        })
+        .collect();
+    driver.execute_each(queries::PUT_HEAD, &sets)
+}
+
+fn insert<D: Driver>(driver: &D, keys: &Keys, entries: &[&NewEntry]) -> Result<(), StoreError> {
+    let seals: Vec<_> = entries.iter().map(|entry| keys.seals.entry(&entry.digest())).collect();
+    let rows = entries.iter().zip(&seals).map(|(entry, seal)| {
+        vec![
+            Value::Text(entry.stream()),
+            Value::Integer(signed(entry.sequence())),
+            Value::Bytes(entry.line()),
+            Value::Bytes(seal.as_bytes()),
+        ]
+    });
+    driver.execute_each(queries::APPEND, &rows.collect::<Vec<_>>())?;
+    let mut texts = Vec::new();
+    for entry in entries {
+        for text in entry.texts() {
+            let sealed = keys
+                .seal_text(entry.stream(), entry.sequence(), text)
+                .map_err(|error| unsealed(driver.place(), error))?;
+            texts.push((entry, text.digest, sealed));
+        }
+    }
+    let rows = texts.iter().map(|(entry, digest, sealed)| {
+        vec![
+            Value::Text(entry.stream()),
+            Value::Integer(signed(entry.sequence())),
+            Value::Bytes(digest.as_bytes()),
+            Value::Bytes(sealed),
+        ]
+    });
+    driver.execute_each(queries::APPEND_TEXT, &rows.collect::<Vec<_>>())
+}
