@@ -86,6 +86,20 @@ pub fn machine(at: Millis) -> String {
     timestamp(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// A moment as an address says it: milliseconds, RFC 3339, or date and time in UTC as a form's field
+/// of type `datetime-local` sends them. `None` for anything else.
+#[must_use]
+pub fn read(text: &str) -> Option<Millis> {
+    if let Ok(ms) = text.parse() {
+        return Some(Millis(ms));
+    }
+    let moment = text.parse::<Timestamp>().or_else(|_| {
+        let civil = text.parse::<jiff::civil::DateTime>()?;
+        civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp())
+    });
+    moment.ok().map(|moment| Millis(moment.as_millisecond()))
+}
+
 fn relative(ago: i64) -> String {
     match ago {
         ago if ago.abs() < SECOND => "now".to_owned(),
@@ -141,6 +155,18 @@ mod tests {
         assert_eq!(duration(420_000), "7 min");
         assert_eq!(duration(11_040_000), "3 h 4 min");
         assert_eq!(duration(9 * DAY + 3 * HOUR), "9 d 3 h");
+    }
+
+    #[test]
+    fn moments_are_read_as_addresses_write_them() {
+        let expected = Some(Millis(1_795_500_000_000));
+        for text in ["1795500000000", "2026-11-24T06:00:00Z", "2026-11-24T07:00:00+01:00"] {
+            assert_eq!(read(text), expected, "{text}");
+        }
+        assert_eq!(read("2026-11-24T06:00"), expected, "a form's field, in UTC");
+        for text in ["", "yesterday", "2026-13-01T00:00:00Z", "24.11.2026"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod agenda;
 pub mod apply;
 pub mod contexts;
 mod decide;
+pub mod explain;
 pub mod gates;
 pub mod judge;
 pub mod machine;

@@ -41,8 +41,8 @@ pub struct Common {
 pub enum Command {
     /// Start the platform and deliver the reference system to production
     Up(Up),
-    /// What is going on: environments, running and waiting runs
-    Status,
+    /// What is going on: environments, running and waiting runs; or what was, at an earlier moment
+    Status(Status),
     /// List runs, or show one with its jobs
     Runs(Runs),
     /// Print a job's log
@@ -139,6 +139,16 @@ pub struct Up {
     /// Divide the reference project's declared waits and load test by this [default: 20]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub time_scale: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// As it stood then: `2h ago`, a date, a date and time, or RFC 3339
+    #[arg(long, value_name = "TIME", conflicts_with = "fact")]
+    pub at: Option<String>,
+    /// As it stood after this fact of the project's log
+    #[arg(long, value_name = "N")]
+    pub fact: Option<u64>,
 }
 
 #[derive(Debug, Args)]

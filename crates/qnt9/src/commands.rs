@@ -31,7 +31,7 @@ use crate::failure::Failure;
 /// Carries out a person's command.
 pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Status => status::run(common).await,
+        Command::Status(args) => status::run(common, &args).await,
         Command::Runs(args) => runs::run(common, &args).await,
         Command::Logs(args) => logs::run(common, &args).await,
         Command::Dispatch(args) => dispatch::run(common, &args).await,

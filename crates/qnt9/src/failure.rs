@@ -13,6 +13,8 @@ use serde_json::json;
 pub enum Exit {
     /// The thing asked for failed.
     Failed = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
     /// A gate holds it.
     Held = 3,
     /// The machine lacks something.
@@ -53,6 +55,11 @@ impl Failure {
     /// The machine lacks something.
     pub fn lacks(message: impl Into<String>) -> Self {
         Self { exit: Exit::Lacks, ..Self::new(message) }
+    }
+
+    /// The command line cannot be understood.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, ..Self::new(message) }
     }
 
     /// Somebody pressed Ctrl-C.

@@ -4,7 +4,7 @@
 //! |----------------|---------------------------------------------------------------|
 //! | [`shapes`]     | what goes over the wire                                       |
 //! | `show`         | from the machine's state to shapes                            |
-//! | `runs`, `logs`, `environments`, `rollback`, `why`, `things` | what people ask        |
+//! | `status`, `runs`, `logs`, `environments`, `rollback`, `why`, `things` | what people ask |
 //! | `steps`        | what the steps of a job ask, by their attempt's token         |
 //! | `standin`      | somewhere for the laptop's notifications to go                |
 //!
@@ -20,6 +20,7 @@ mod runs;
 pub mod shapes;
 mod show;
 mod standin;
+mod status;
 mod steps;
 mod things;
 mod why;
@@ -56,6 +57,7 @@ fn of_project() -> Router<Core> {
     Router::new()
         .route("/", get(things::project))
         .route("/changes", get(things::changes))
+        .route("/status", get(status::status))
         .route("/runs", get(runs::list))
         .route("/runs/{run}", get(runs::show))
         .route("/runs/{run}/approve", post(runs::approve))

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::identity;
 use crate::machine::Machine;
 use crate::orders::jobs::LiveJobs;
+use crate::past::{Moment, Past, PastError, When};
 use crate::repositories::Abandoned;
 
 /// What everything in the server shares. Clones are cheap and the same.
@@ -34,6 +35,7 @@ struct Inner {
     live_jobs: LiveJobs,
     abandoned: Abandoned,
     settling: tokio::sync::Mutex<()>,
+    past: Past,
 }
 
 impl Core {
@@ -59,6 +61,7 @@ impl Core {
             live_jobs: LiveJobs::default(),
             abandoned,
             settling: tokio::sync::Mutex::default(),
+            past: Past::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -82,6 +85,15 @@ impl Core {
     /// Reads the durable state.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         self.inner.machine.read(look)
+    }
+
+    /// A project as it stood at an earlier moment.
+    pub(crate) async fn past(
+        &self,
+        stream: &StreamId,
+        when: When,
+    ) -> Result<Arc<Moment>, PastError> {
+        self.inner.past.moment(&self.inner.log, stream, when).await
     }
 
     /// Changes whenever the state does.

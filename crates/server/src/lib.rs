@@ -15,6 +15,7 @@ mod core;
 mod identity;
 pub mod machine;
 pub mod orders;
+mod past;
 mod repositories;
 mod retention;
 mod serve;

@@ -1,6 +1,7 @@
 //! The steps of one job with their logs: the one that failed is open, those to come are named.
 
 use maud::{Markup, html};
+use qnt9_engine::explain::planned_steps;
 use qnt9_engine::state::{Attempt, LegPhase, LegState, Run, StepState};
 use qnt9_model::fact::Outcome;
 use qnt9_model::{AttemptId, Millis};
@@ -126,7 +127,7 @@ fn attempt_steps(
                 (open_lines(view, chosen, is_running))
             }
         }
-        @for (number, name) in planned(run, leg) {
+        @for (number, name) in planned_steps(run, leg) {
             @if !known(number) {
                 div.step { p.faint {
                     (Shape::Idle.quiet(name)) " "
@@ -135,18 +136,6 @@ fn attempt_steps(
             }
         }
     }
-}
-
-/// The steps as the file names them.
-fn planned(run: &Run, leg: &LegState) -> Vec<(u32, String)> {
-    let workflow = run.workflow.as_deref();
-    let Some(job) = workflow.and_then(|workflow| workflow.job(&leg.job)) else { return Vec::new() };
-    // Unnamed steps get their name when they begin.
-    let names = job.steps.iter().zip(1..).map(|(step, place)| match &step.name {
-        Some(name) => name.source.clone(),
-        None => format!("Step {place}"),
-    });
-    (0..).zip(names).collect()
 }
 
 fn finished(view: &View<'_>, chosen: &Chosen, number: u32, step: &StepState) -> Markup {

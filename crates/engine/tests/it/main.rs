@@ -2,6 +2,7 @@
 
 mod approvals;
 mod delivery;
+mod explain;
 mod invariants;
 mod rollouts;
 mod runs;

@@ -1,22 +1,27 @@
-//! `qnt9 status`
+//! `qnt9 status [--at TIME | --fact N]`
 
 use std::process::ExitCode;
 
-use super::asking::Asking;
-use crate::cli::Common;
+use qnt9_server::api::shapes::StatusShape;
+
+use super::asking::{Asking, query};
+use crate::cli::{Common, Status};
 use crate::failure::Failure;
-use crate::render::status::Status;
+use crate::render::status::text;
 
-/// Runs that are looked through for those that go on: as many as the server lists at once.
-const RUNS_SEEN: usize = 500;
-
-/// Shows what is going on.
-pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
+/// Shows what is going on, or was at an earlier moment.
+pub async fn run(common: &Common, args: &Status) -> Result<ExitCode, Failure> {
     let ask = Asking::of(common).await?;
-    let project = ask.get("").await?;
-    let environments = ask.get("/environments").await?;
-    let runs = ask.get(&format!("/runs?limit={RUNS_SEEN}")).await?;
-    let status = Status::new(project, environments, runs);
-    ask.print(&status, |status, clock| status.text(ask.client.url(), clock));
+    let at = args.at.as_deref().map(|at| {
+        let moment = ask.clock.read(at).ok_or_else(|| {
+            Failure::usage(format!("`{at}` is no moment"))
+                .hint("write `2h ago`, `2026-11-24`, `2026-11-24 14:10` or `2026-11-24T14:10:02Z`")
+        })?;
+        Ok(moment.0.to_string())
+    });
+    let (at, fact) = (at.transpose()?, args.fact.map(|fact| fact.to_string()));
+    let query = query(&[("at", at.as_deref()), ("fact", fact.as_deref())]);
+    let status: StatusShape = ask.get(&format!("/status{query}")).await?;
+    ask.print(&status, |status, clock| text(status, ask.client.url(), clock));
     Ok(ExitCode::SUCCESS)
 }

@@ -45,7 +45,8 @@ fn the_help_names_every_command() {
 
         Commands:
           up             Start the platform and deliver the reference system to production
-          status         What is going on: environments, running and waiting runs
+          status         What is going on: environments, running and waiting runs; or what was, at an
+                         earlier moment
           runs           List runs, or show one with its jobs
           logs           Print a job's log
           dispatch       Start a workflow by hand

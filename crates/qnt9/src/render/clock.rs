@@ -1,7 +1,8 @@
 //! Moments, relative to now, and durations.
 
-use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use qnt9_engine::gates::duration;
 use qnt9_model::Millis;
 
@@ -11,6 +12,8 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 /// Beyond this a date says more than a count of days.
 const DAYS_COUNTED: i64 = 7 * DAY;
+/// Letters of `2026-11-24`.
+const DATE_CHARS: usize = 10;
 
 /// Now, and the zone in which moments are written.
 #[derive(Clone, Debug)]
@@ -24,6 +27,11 @@ impl Clock {
     pub fn here() -> Self {
         let now = Millis(Timestamp::now().as_millisecond());
         Self { now, zone: TimeZone::system() }
+    }
+
+    /// The same zone at another moment.
+    pub fn at(&self, now: Millis) -> Self {
+        Self { now, zone: self.zone.clone() }
     }
 
     /// `4 min ago`, `in 6 min`, or the day when it is long ago.
@@ -43,6 +51,33 @@ impl Clock {
         let day = "%Y-%m-%d";
         let today = self.moment(at, day) == self.moment(self.now, day);
         self.moment(at, if today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" })
+    }
+
+    /// `2026-11-24 14:10:02 CET`.
+    pub fn exact(&self, at: Millis) -> String {
+        self.moment(at, "%Y-%m-%d %H:%M:%S %Z")
+    }
+
+    /// The moment that a person means by RFC 3339, a date and time or a date in this clock's zone, or
+    /// a while ago (`2h ago`). A date means its end, or now when it is today.
+    pub fn read(&self, text: &str) -> Option<Millis> {
+        let text = text.trim();
+        let now = Timestamp::from_millisecond(self.now.0).ok()?.to_zoned(self.zone.clone());
+        let is_date = text.len() == DATE_CHARS;
+        let moment = if let Ok(moment) = text.parse::<Timestamp>() {
+            moment
+        } else if let (true, Ok(date)) = (is_date, text.parse::<Date>()) {
+            let end = date.to_zoned(self.zone.clone()).ok()?.end_of_day().ok()?;
+            end.min(now).timestamp()
+        } else if let Ok(civil) = text.parse::<DateTime>() {
+            civil.to_zoned(self.zone.clone()).ok()?.timestamp()
+        } else if let Ok(time) = text.parse::<Time>() {
+            now.with().time(time).build().ok()?.timestamp()
+        } else {
+            let ago = text.parse::<Span>().ok().filter(|span| !span.is_positive())?;
+            now.checked_add(ago).ok()?.timestamp()
+        };
+        Some(Millis(moment.as_millisecond()))
     }
 
     /// From then until the end, or until now when there is none yet.

@@ -1,17 +1,18 @@
 //! What people see, from made-up shapes.
 
 use expect_test::{Expect, expect};
-use qnt9_model::Millis;
 use qnt9_model::fact::Outcome;
 use qnt9_model::why::{Holds, Why};
+use qnt9_model::{Millis, RunId};
 use qnt9_server::api::shapes::{
-    CommitShape, EvidenceShape, NotificationShape, ProblemShape, ProjectShape, ReleaseShape,
-    RollbackShape, RolloutState, SecretShape, WhyShape,
+    CommitShape, EvidenceShape, MomentShape, NotificationShape, ProblemShape, ProjectShape,
+    ReleaseShape, RollbackShape, RolloutState, SecretShape, StatusShape, WaitingShape, WhyShape,
 };
 
 use super::sample::{self, NOW, ago, clock, digest};
-use super::status::Status;
-use super::{Table, cut, deployments, diagnostics, environments, harmless, run, runs, things, why};
+use super::{
+    Table, cut, deployments, diagnostics, environments, harmless, run, runs, status, things, why,
+};
 
 fn check(shown: &str, expected: &Expect) {
     assert!(shown.lines().all(|line| line == line.trim_end()), "no line ends with spaces");
@@ -84,6 +85,9 @@ fn why_is_a_tree_with_what_is_known_beside_it() {
     let why = WhyShape {
         subject: "job deploy of run 12".to_owned(),
         why: sample::gates(),
+        held: true,
+        who: vec!["alice".to_owned()],
+        earliest: Some(NOW.plus(358_000)),
         next: vec!["qnt9 approve production 9f03c1a --as alice".to_owned()],
     };
     let shown = super::why::why(&why, &clock());
@@ -91,7 +95,7 @@ fn why_is_a_tree_with_what_is_known_beside_it() {
         &shown,
         &expect![[r#"
             job deploy of run 12: 9f03c1a to production
-            ‖ not yet; at 14:10:00 at the earliest
+            ‖ not yet; 14:10:00 at the earliest, in 5 min
 
               ✓ branch main may deploy here
               ✓ load-test passed in staging for 4be1…77  P95 212 ms, P99 402 ms, failed 0.02 %
@@ -100,7 +104,8 @@ fn why_is_a_tree_with_what_is_known_beside_it() {
                 ✗ carol                                  dispatched it
               ‖ 10 min since it was asked for            4 min 2 s passed; holds at 14:10:00
 
-              next: qnt9 approve production 9f03c1a --as alice
+              can unblock it:  alice
+              next:            qnt9 approve production 9f03c1a --as alice
         "#]],
     );
 }
@@ -127,7 +132,9 @@ fn what_can_no_longer_hold_is_said() {
                 .because("skipped: its `if` is false:\n  success() is false"),
         ],
     );
-    let shape = WhyShape { subject: "run 12".to_owned(), why: tree, next: Vec::new() };
+    let subject = "run 12".to_owned();
+    let (who, earliest, next) = (Vec::new(), None, Vec::new());
+    let shape = WhyShape { subject, why: tree, held: false, who, earliest, next };
     check(
         &why::why(&shape, &clock()),
         &expect![[r#"
@@ -161,8 +168,7 @@ fn environments_say_what_is_where() {
     );
 }
 
-#[test]
-fn the_status_fits_one_screen() {
+fn the_status() -> StatusShape {
     let main = "9f03c1a0000000000000000000000000000000a3";
     let project = ProjectShape {
         name: "qnt9-srs".to_owned(),
@@ -177,31 +183,120 @@ fn the_status_fits_one_screen() {
         }],
         sequence: 40,
     };
-    let ended = (1..12).rev().map(|id| sample::ended(id, Outcome::Success, 24));
-    let runs = [sample::run(12)].into_iter().chain(ended).chain([sample::run(0)]).collect();
-    let status = Status::new(project, sample::environments(), runs);
-    let shown = status.text("http://127.0.0.1:9009", &clock());
-    check(
-        &shown,
-        &expect![[r#"
-            qnt9-srs   main 9f03c1a   http://127.0.0.1:9009
+    let waiting = WaitingShape {
+        run: RunId(12),
+        job: "deploy".into(),
+        environment: "production".into(),
+        commit: main.into(),
+        since: ago(242),
+        missing: sample::gates().unmet(),
+        why: sample::gates(),
+    };
+    StatusShape {
+        then: None,
+        project,
+        environments: sample::environments(),
+        runs: vec![sample::run(12), sample::ended(11, Outcome::Success, 24)],
+        waiting: vec![waiting],
+    }
+}
 
-              ENVIRONMENT  SERVES         COMMIT   SINCE      BY              ADDRESS                 NOW
-              development  nothing yet
-              production   stock 4be1…00  9f03c1a  1 min ago  carol (run 12)  http://127.0.0.1:41017  run 12 waits; 77ab…00: 25 % of the traffic, 2 of 412…
+#[test]
+fn the_status_fits_one_screen() {
+    check(&status::text(&the_status(), "http://127.0.0.1:9009", &clock()), &expect![[r#"
+        qnt9-srs   main 9f03c1a   http://127.0.0.1:9009
 
-                RUN  STATE                 WORKFLOW        TITLE          REF      COMMIT   BY     CREATED    TOOK
-              ‖ 12   waits for production  Production #3   Search by WKN  main     9f03c1a  carol  4 min ago  4 min 2 s
-              ✓ 11   success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-              ✓ 10   success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-              ✓ 9    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-              ✓ 8    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-              ✓ 7    success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
-              ‖ 0    waits for production  Production #3   Search by WKN  main     9f03c1a  carol  4 min ago  4 min 2 s
+          ENVIRONMENT  SERVES         COMMIT   SINCE      BY              ADDRESS                 NOW
+          development  nothing yet
+          production   stock 4be1…00  9f03c1a  1 min ago  carol (run 12)  http://127.0.0.1:41017  run 12 waits; 77ab…00: 25 % of the traffic, 2 of 412…
 
-              ✗ qnt9.toml of 9f03c1a: 4:1: unknown key `trigr`; did you mean `trigger`?
-        "#]],
-    );
+            RUN  STATE                 WORKFLOW        TITLE          REF      COMMIT   BY     CREATED    TOOK
+          ‖ 12   waits for production  Production #3   Search by WKN  main     9f03c1a  carol  4 min ago  4 min 2 s
+          ✓ 11   success               Development #3  Search by WKN  develop  9f03c1a  carol  4 min ago  24.0 s
+
+          ‖ 12.deploy waits for production, asked for 4 min ago
+              2 of alice, bob, carol approve: 1 of 2 (can: alice)
+              10 min since it was asked for: 4 min 2 s passed
+
+          ✗ qnt9.toml of 9f03c1a: 4:1: unknown key `trigr`; did you mean `trigger`?
+    "#]]);
+}
+
+#[test]
+fn an_earlier_moment_says_that_it_is_one_and_is_told_as_of_then() {
+    let then = MomentShape {
+        at: ago(240),
+        fact: 33,
+        recorded: ago(241),
+        what: "run #3 of Production was created".to_owned(),
+        by: "carol".to_owned(),
+        previous: Some(32),
+        next: Some(34),
+        newest: 40,
+    };
+    let status = StatusShape { then: Some(then), ..the_status() };
+    check(&status::text(&status, "http://127.0.0.1:9009", &clock()), &expect![[r#"
+        qnt9-srs   main 9f03c1a   http://127.0.0.1:9009
+        as it stood at 2026-11-24 14:00:02 UTC, after fact 33 of 40; before it: --fact 32, after: 34
+          carol: run #3 of Production was created
+
+          ENVIRONMENT  SERVES         COMMIT   SINCE     BY              ADDRESS                 NOW
+          development  nothing yet
+          production   stock 4be1…00  9f03c1a  in 2 min  carol (run 12)  http://127.0.0.1:41017  run 12 waits; 77ab…00: 25 % of the traffic, 2 of 412…
+
+            RUN  STATE                 WORKFLOW        TITLE          REF      COMMIT   BY     CREATED  TOOK
+          ‖ 12   waits for production  Production #3   Search by WKN  main     9f03c1a  carol  2 s ago  2.0 s
+          ✓ 11   success               Development #3  Search by WKN  develop  9f03c1a  carol  2 s ago  24.0 s
+
+          ‖ 12.deploy waits for production, asked for 2 s ago
+              2 of alice, bob, carol approve: 1 of 2 (can: alice)
+              10 min since it was asked for: 4 min 2 s passed
+
+          ✗ qnt9.toml of 9f03c1a: 4:1: unknown key `trigr`; did you mean `trigger`?
+    "#]]);
+}
+
+#[test]
+fn moments_are_read_as_people_write_them() {
+    let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    let clock = super::Clock { now: NOW, zone };
+    let read = |text: &str| match clock.read(text) {
+        Some(at) => format!("{text} = {}", clock.exact(at)),
+        None => format!("{text} = nothing"),
+    };
+    let texts = [
+        "2026-11-23T14:10:02Z",
+        "2026-11-23",
+        "2026-11-24",
+        "2026-11-23 14:10",
+        "2026-07-01T14:10",
+        "09:30",
+        "2h ago",
+        "1 day ago",
+        "90s ago",
+        "in 2h",
+        "2h",
+        "yesterday",
+        "2026-13-01",
+        "",
+    ];
+    let read: String = texts.iter().map(|text| format!("{}\n", read(text))).collect();
+    expect![[r#"
+        2026-11-23T14:10:02Z = 2026-11-23 15:10:02 CET
+        2026-11-23 = 2026-11-23 23:59:59 CET
+        2026-11-24 = 2026-11-24 15:04:02 CET
+        2026-11-23 14:10 = 2026-11-23 14:10:00 CET
+        2026-07-01T14:10 = 2026-07-01 14:10:00 CEST
+        09:30 = 2026-11-24 09:30:00 CET
+        2h ago = 2026-11-24 13:04:02 CET
+        1 day ago = 2026-11-23 15:04:02 CET
+        90s ago = 2026-11-24 15:02:32 CET
+        in 2h = nothing
+        2h = nothing
+        yesterday = nothing
+        2026-13-01 = nothing
+         = nothing
+    "#]].assert_eq(&read);
 }
 
 #[test]

@@ -6,32 +6,45 @@ use qnt9_server::api::shapes::WhyShape;
 
 use super::{Clock, Table};
 
-/// What it is about, the tree, and the commands that would change it.
+/// What it is about, the tree, who can unblock it and when, and the commands that would.
 pub fn why(shape: &WhyShape, clock: &Clock) -> String {
     let tree = &shape.why;
-    let standing = match (tree.holds, tree.at.filter(|at| *at > clock.now)) {
-        (Holds::NotYet, Some(at)) => {
-            format!("not yet; at {} at the earliest", clock.time(at))
-        }
-        (Holds::NotYet, None) => "not yet".to_owned(),
-        (Holds::Yes, _) => "holds".to_owned(),
-        (Holds::No, _) => "no, and it will not".to_owned(),
-    };
     let mut text = if tree.rule.starts_with(&shape.subject) {
         format!("{}\n", tree.rule)
     } else {
         format!("{}: {}\n", shape.subject, tree.rule)
     };
-    let evidence = tree.evidence.clone().unwrap_or(standing);
-    text.push_str(&format!("{} {evidence}\n", sign(tree.holds)));
+    text.push_str(&format!("{} {}\n", sign(tree.holds), standing(shape, clock)));
     if !tree.of.is_empty() {
         text.push_str(&format!("\n{}", parts(tree, 2, clock)));
     }
-    if !shape.next.is_empty() {
-        let next = shape.next.join("\n        ");
-        text.push_str(&format!("\n  next: {next}\n"));
+    let mut below = Table::bare();
+    if !shape.who.is_empty() {
+        below.row(["can unblock it:".to_owned(), shape.who.join(", ")]);
+    }
+    for (at, command) in shape.next.iter().enumerate() {
+        below.row([if at == 0 { "next:" } else { "" }.to_owned(), command.clone()]);
+    }
+    for (at, line) in below.lines().iter().enumerate() {
+        let gap = if at == 0 { "\n" } else { "" };
+        text.push_str(&format!("{gap}  {line}\n"));
     }
     text
+}
+
+/// Where it stands in one line, with the moment from which it can go on.
+fn standing(shape: &WhyShape, clock: &Clock) -> String {
+    let tree = &shape.why;
+    let known = match (tree.evidence.as_deref(), tree.holds) {
+        (Some(evidence), _) => evidence.to_owned(),
+        (None, Holds::NotYet) => "not yet".to_owned(),
+        (None, Holds::Yes) => "holds".to_owned(),
+        (None, Holds::No) => "no, and it will not".to_owned(),
+    };
+    match shape.earliest.filter(|at| *at > clock.now) {
+        Some(at) => format!("{known}; {} at the earliest, {}", clock.time(at), clock.relative(at)),
+        None => known,
+    }
 }
 
 /// The rules that a tree is made of, with what is known of them in a column of its own.

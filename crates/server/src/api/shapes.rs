@@ -141,6 +141,55 @@ shapes! {
         /// What is wrong, with line and column.
         message: String,
     }
+    /// `GET .../status`: what is going on, or was.
+    StatusShape {
+        /// The moment it is about; absent: now.
+        then: Option<MomentShape>,
+        /// The project.
+        project: ProjectShape,
+        /// What is where.
+        environments: Vec<EnvironmentShape>,
+        /// Runs that go on and the last ones that ended, newest first.
+        runs: Vec<RunShape>,
+        /// Jobs that gates hold, the longest waiting first.
+        waiting: Vec<WaitingShape>,
+    }
+    /// An earlier moment.
+    MomentShape {
+        /// The moment.
+        at: Millis,
+        /// The last fact that was recorded by then.
+        fact: u64,
+        /// When it was recorded.
+        recorded: Millis,
+        /// What it says.
+        what: String,
+        /// Whose doing it was.
+        by: String,
+        /// The fact before it.
+        previous: Option<u64>,
+        /// The fact after it.
+        next: Option<u64>,
+        /// The newest fact of all, now.
+        newest: u64,
+    }
+    /// A job that gates hold.
+    WaitingShape {
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: JobKey,
+        /// The environment it is for.
+        environment: EnvironmentName,
+        /// The commit.
+        commit: Sha,
+        /// Since when.
+        since: Millis,
+        /// What is missing, one sentence each.
+        missing: Vec<String>,
+        /// The proof tree.
+        why: Why,
+    }
     /// A run, in short.
     RunShape {
         /// Its id.
@@ -486,6 +535,15 @@ shapes! {
         subject: String,
         /// The tree.
         why: Why,
+        /// Whether gates hold it now.
+        #[serde(default)]
+        held: bool,
+        /// The people who can unblock it.
+        #[serde(default)]
+        who: Vec<String>,
+        /// When it can go on at the earliest, if everybody acts at once.
+        #[serde(default)]
+        earliest: Option<Millis>,
         /// Commands that would change it.
         next: Vec<String>,
     }

@@ -2,6 +2,7 @@
 
 mod gates;
 mod logs;
+mod past;
 mod reading;
 mod site;
 mod steps;
