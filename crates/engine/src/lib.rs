@@ -22,9 +22,11 @@ pub mod gates;
 pub mod judge;
 pub mod machine;
 pub mod orders;
+pub mod packed;
 pub mod policy;
 pub mod rollout;
 mod settle;
+pub mod snapshot;
 pub mod state;
 
 pub use machine::{step, step_looking_at_everything};

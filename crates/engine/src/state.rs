@@ -18,7 +18,7 @@ pub use notification::Notification;
 pub use platform::{Platform, Token};
 pub use project::{Project, Push};
 pub use release::{Evidence, Plan, Release};
-pub use run::{Approval, Job, JobPlan, LegPhase, LegState, Run};
+pub use run::{Approval, Job, JobPlan, LegPhase, LegState, Run, RunBody, StoredWorkflow};
 
 /// The whole state: the platform's own stream and every project's.
 #[derive(Clone, Debug, Default, PartialEq)]

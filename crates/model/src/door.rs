@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use serde::{Deserialize, Serialize};
+
 use crate::command::Ask;
 use crate::entry::Entry;
 use crate::ids::{Millis, StreamId};
@@ -41,7 +43,7 @@ pub struct Identity {
 }
 
 /// A Terraform state as the machine knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workspace {
     /// The current version, if any was written and not deleted.
     pub current: Option<StateVersion>,
@@ -52,7 +54,7 @@ pub struct Workspace {
 }
 
 /// One version of a Terraform state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateVersion {
     /// terraform's serial.
     pub serial: u64,
@@ -71,7 +73,7 @@ pub struct StateVersion {
 }
 
 /// A held lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateLock {
     /// Its id, chosen by terraform.
     pub id: String,

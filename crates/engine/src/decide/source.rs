@@ -252,7 +252,7 @@ fn rerun(on: &On<'_>, by: &str, of: RunId) -> Result<Vec<Fact>, Refusal> {
         commit: run.commit.clone(),
         event: run.event.clone(),
         inputs: run.inputs.clone(),
-        workflow: run.source.clone(),
+        workflow: (*run.source).clone(),
         concurrency: run.concurrency.clone(),
     }])
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use qnt9_model::fact::{Outcome, Span};
 use qnt9_model::{AttemptId, Millis, UserText};
+use serde::{Deserialize, Serialize};
 
 /// One try at a leg.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Counted from 1.
     pub number: u32,
@@ -31,7 +32,7 @@ pub struct Attempt {
 }
 
 /// A step that ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepState {
     /// Its name.
     pub name: String,
@@ -48,7 +49,7 @@ pub struct StepState {
 }
 
 /// A sealed stretch of a log.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogChunk {
     /// The first line, from 1.
     pub first_line: u64,
@@ -59,7 +60,7 @@ pub struct LogChunk {
 }
 
 /// A declared wait.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wait {
     /// From.
     pub from: Millis,
@@ -70,7 +71,7 @@ pub struct Wait {
 }
 
 /// A kept artifact.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
     /// The blob.
     pub blob: String,

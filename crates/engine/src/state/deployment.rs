@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Verdict};
 use qnt9_model::policy::Service;
 use qnt9_model::{Actor, CallKey, DeploymentId, Millis, Place, ReleaseDigest, UserText};
+use serde::{Deserialize, Serialize};
 
 use super::Project;
 
 /// One deployment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Its id.
     pub id: DeploymentId,
@@ -74,7 +75,7 @@ pub struct Deployment {
 }
 
 /// Where a service runs.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlaceState {
     /// The gateway's address for it.
     pub address: Option<String>,

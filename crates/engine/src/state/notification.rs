@@ -1,9 +1,10 @@
 //! Notifications.
 
 use qnt9_model::{Actor, CallKey, Millis, UserText};
+use serde::{Deserialize, Serialize};
 
 /// A notification.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
     /// The call that posted it.
     pub call: Option<CallKey>,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::Person;
+use serde::{Deserialize, Serialize};
 
 /// People, tokens, and which projects there are.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Platform {
     /// The last entry's sequence number.
     pub sequence: u64,
@@ -24,7 +25,7 @@ impl Platform {
 }
 
 /// A personal token, known by its digest.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     /// Whose.
     pub person: String,

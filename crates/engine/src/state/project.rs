@@ -8,16 +8,17 @@ use qnt9_model::{
     AttemptId, CallKey, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place,
     Policy, PushId, ReleaseDigest, RunId, Sha, UserText,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::agenda::Agenda;
 
 use super::{
     Artifact, Deployment, Evidence, LegPhase, LegState, Notification, PlaceState, Plan, Release,
-    Run, Wait,
+    Run, StoredWorkflow, Wait,
 };
 
 /// One project.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Project {
     /// The last entry's sequence number.
     pub sequence: u64,
@@ -41,13 +42,16 @@ pub struct Project {
     pub workflow_problems: Vec<(Sha, String, UserText)>,
     /// Pushes offered and not yet settled.
     pub pushes: BTreeMap<PushId, Push>,
-    /// All runs.
+    /// All runs; those that are over are packed.
     pub runs: BTreeMap<RunId, Run>,
+    /// The workflows of the runs, each under the first run of it.
+    pub workflows: BTreeMap<RunId, StoredWorkflow>,
     /// The runs that are not over: only these are looked at when something happens.
     pub live: BTreeSet<RunId>,
     /// Of the runs that are not over, those of each concurrency group.
     pub groups: BTreeMap<String, BTreeSet<RunId>>,
     /// What has yet to be looked at.
+    #[serde(skip)]
     pub agenda: Agenda,
     /// The last run number of each workflow file.
     pub numbers: BTreeMap<String, u64>,
@@ -87,6 +91,22 @@ impl Project {
     #[must_use]
     pub fn live_run(&self, id: RunId) -> Option<&Run> {
         self.runs.get(&id).filter(|run| run.finished.is_none())
+    }
+
+    /// Keeps a workflow for its runs, once for all that have the very same: under the first of them,
+    /// which is returned.
+    pub(crate) fn keep_workflow(
+        &mut self,
+        run: RunId,
+        path: &str,
+        source: &serde_json::Value,
+    ) -> RunId {
+        let mut newest = self.workflows.iter().rev().filter(|(_, stored)| stored.path == path);
+        let same = newest.find(|(_, stored)| *stored.source == *source).map(|(first, _)| *first);
+        same.unwrap_or_else(|| {
+            self.workflows.insert(run, StoredWorkflow::new(path.to_owned(), source.clone()));
+            run
+        })
     }
 
     /// The newest release built from a commit.
@@ -159,7 +179,7 @@ impl Project {
 }
 
 /// A push on its way into the repository.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Push {
     /// Who pushes.
     pub by: String,

@@ -2,9 +2,10 @@
 
 use qnt9_model::plan::PlanSummary;
 use qnt9_model::{Actor, CallKey, EnvironmentName, Millis, ReleaseDigest, Sha};
+use serde::{Deserialize, Serialize};
 
 /// A release.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Release {
     /// Its digest.
     pub digest: ReleaseDigest,
@@ -23,7 +24,7 @@ pub struct Release {
 }
 
 /// Something proved or not.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The call that recorded it.
     pub call: Option<CallKey>,
@@ -46,7 +47,7 @@ pub struct Evidence {
 }
 
 /// A recorded plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The call that recorded it.
     pub call: CallKey,

@@ -611,6 +611,14 @@ impl Witness {
                 .expect("a sealed line opens");
             apply(&mut state, &entry);
         }
+        let mut again = crate::snapshots::started_again(&state);
+        assert!(again == state, "a snapshot brings the same state back");
+        for line in &self.lines[cut..] {
+            let entry = Entry::open(line, &|digest| self.texts.get(digest).cloned())
+                .expect("a sealed line opens");
+            apply(&mut again, &entry);
+        }
+        assert!(again == self.state, "a snapshot and the tail give the same state");
         let streams: Vec<StreamId> = state.projects.keys().cloned().collect();
         for stream in streams {
             let ask = Ask { stream, by: Actor::Platform, command: Command::Tick };

@@ -7,6 +7,7 @@ mod invariants;
 mod rollouts;
 mod runs;
 mod scale;
+mod snapshots;
 mod source;
 mod terraform;
 mod world;
