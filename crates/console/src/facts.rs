@@ -132,11 +132,16 @@ fn runs(fact: &Fact) -> Option<String> {
         Fact::GatesClosed { run, job, reason } => {
             format!("the gates of job {job} of run {run} cannot open: {reason}")
         }
-        Fact::JobSuperseded { run, job, by } => {
-            format!("run {by} took the place of job {job} of run {run}")
+        Fact::JobSuperseded { run, job, by, over } => {
+            let over = over.as_ref().map(|over| format!(" in {over}")).unwrap_or_default();
+            format!("run {by} took the place of job {job} of run {run}{over}")
         }
-        Fact::JobStarted { attempt, runner } => {
+        Fact::JobStarted { attempt, runner, resumes: None } => {
             format!("attempt {attempt} went to runner {runner}")
+        }
+        Fact::JobStarted { attempt, runner, resumes: Some(from) } => {
+            let (source, step) = (&from.attempt, from.step);
+            format!("attempt {attempt} went to runner {runner}, from step {step} of {source} on")
         }
         Fact::JobFinished { attempt, result, .. } => {
             format!("attempt {attempt} ended with {}", result.word())
@@ -146,6 +151,59 @@ fn runs(fact: &Fact) -> Option<String> {
             format!("the runner of attempt {attempt} is gone ({reason}); {next}")
         }
         Fact::JobRerun { attempt } => format!("attempt {attempt} is to be tried again"),
+        _ => return stops(fact).or_else(|| checks(fact)),
+    })
+}
+
+fn stops(fact: &Fact) -> Option<String> {
+    Some(match fact {
+        Fact::RunKillRequested { run, reason } => {
+            format!("run {run} is to end at once: {reason}")
+        }
+        Fact::JobAdmitted { run, job } => {
+            format!("it is the turn of job {job} of run {run} in its concurrency group")
+        }
+        Fact::JobCancelRequested { run, job, reason } => {
+            format!("job {job} of run {run} is to be cancelled: {reason}")
+        }
+        Fact::JobKillRequested { attempt, reason } => {
+            format!("the processes of attempt {attempt} are to be ended: {reason}")
+        }
+        Fact::LeaseRenewed { attempt } => format!("the runner of attempt {attempt} is there"),
+        Fact::JobUnheard { attempt } => {
+            format!("nothing was heard of attempt {attempt}; its runner is looked for")
+        }
+        Fact::JobResumeRequested { attempt } => {
+            format!("the runner of lost attempt {attempt} is looked for")
+        }
+        Fact::JobResumed { attempt, proof } => {
+            format!("lost attempt {attempt} counts again: {proof}")
+        }
+        Fact::SchedulesAdopted { commit, workflows } => {
+            let count = text::count(workflows.len(), "workflow", "workflows");
+            format!("the schedules of {count} at {} are in force", commit.short())
+        }
+        Fact::ScheduleSkipped { path, schedule, reason, .. } => {
+            format!("{path} was due by its schedule `{}` and skipped: {}", schedule.cron, quote(reason))
+        }
+        Fact::MachineWoke {} => "the machine takes answers again".to_owned(),
+        _ => return None,
+    })
+}
+
+fn checks(fact: &Fact) -> Option<String> {
+    Some(match fact {
+        Fact::CheckRequested { run, job, environment, name, .. } => {
+            format!("check {name} of {environment} is asked about job {job} of run {run}")
+        }
+        Fact::CheckDelivered { check } => format!("check {check} was reached"),
+        Fact::CheckUndelivered { check, reason } => {
+            format!("check {check} could not be reached: {reason}")
+        }
+        Fact::CheckAnswered { check, passed, reason } => {
+            let how = if *passed { "passed" } else { "failed" };
+            format!("check {check} {how}: {}", quote(reason))
+        }
         _ => return None,
     })
 }

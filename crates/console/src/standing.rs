@@ -55,7 +55,9 @@ pub(crate) fn of_run(view: &View<'_>, run: &Run) -> Standing {
     if legs().any(|leg| leg.phase == LegPhase::Running) {
         return Standing::new(Shape::Run, "running", None);
     }
-    let held = |leg: &&LegState| matches!(leg.phase, LegPhase::Gated | LegPhase::Open);
+    let held = |leg: &&LegState| {
+        matches!(leg.phase, LegPhase::Queued | LegPhase::Gated | LegPhase::Open)
+    };
     match legs().find(held) {
         Some(leg) => Standing::new(Shape::Wait, "waits", of_leg(view, run, leg).reason),
         None => Standing::new(Shape::Run, "running", None),
@@ -78,6 +80,10 @@ pub(crate) fn of_leg(view: &View<'_>, run: &Run, leg: &LegState) -> Standing {
                 None => "for a free runner".to_owned(),
             };
             Standing::new(Shape::Wait, "waits", Some(reason))
+        }
+        LegPhase::Queued => {
+            let group = leg.leg.concurrency.as_ref().map(|c| c.group.as_str()).unwrap_or_default();
+            Standing::new(Shape::Wait, "waits", Some(format!("for concurrency group `{group}`")))
         }
         LegPhase::Gated => {
             let unmet = Gate::of(view.platform(), view.project, run, leg)

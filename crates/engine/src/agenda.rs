@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qnt9_model::fact::Leg;
-use qnt9_model::{Fact, Millis, RunId};
+use qnt9_model::{Fact, JobKey, Millis, RunId};
 
 use crate::state::Project;
 
@@ -156,13 +156,20 @@ pub(crate) fn touch(project: &mut Project, fact: &Fact, sequence: u64) {
         Fact::RunCreated { .. } => touch_group(project, RunId(sequence)),
         Fact::RunStarted { run }
         | Fact::RunSuperseded { run, .. }
-        | Fact::RunCancelRequested { run, .. } => touch_group(project, *run),
+        | Fact::RunCancelRequested { run, .. }
+        | Fact::RunKillRequested { run, .. } => touch_group(project, *run),
+        Fact::JobAdmitted { run, job } | Fact::JobCancelRequested { run, job, .. } => {
+            touch_job(project, *run, job);
+        }
         Fact::RunFinished { run, .. } => {
             touch_group(project, *run);
             project.agenda.forget(*run);
         }
         Fact::JobPlanned { run, legs, .. } => {
             project.agenda.touch_run(*run);
+            for leg in legs.iter().filter(|leg| leg.concurrency.is_some()) {
+                touch_job(project, *run, &leg.job);
+            }
             // An older run that waits for the same environment is superseded by this one.
             if legs.iter().any(|leg: &Leg| leg.environment.is_some()) {
                 project.agenda.touch_gates();
@@ -172,17 +179,22 @@ pub(crate) fn touch(project: &mut Project, fact: &Fact, sequence: u64) {
         | Fact::JobImpossible { run, .. }
         | Fact::ApprovalGiven { run, .. }
         | Fact::ApprovalRejected { run, .. } => project.agenda.touch_run(*run),
-        Fact::GatesOpened { run, .. }
-        | Fact::GatesClosed { run, .. }
-        | Fact::JobSuperseded { run, .. } => {
-            project.agenda.touch_run(*run);
+        Fact::GatesOpened { run, job, .. }
+        | Fact::GatesClosed { run, job, .. }
+        | Fact::JobSuperseded { run, job, .. } => {
+            touch_job(project, *run, job);
             project.agenda.touch_gates();
         }
+        Fact::CheckRequested { run, .. } => project.agenda.touch_run(*run),
+        // Whoever was asked has been noted with the job that waits for the answer.
+        Fact::CheckAnswered { .. } => project.agenda.touch_gates(),
         Fact::JobStarted { attempt, .. }
+        | Fact::JobKillRequested { attempt, .. }
+        | Fact::JobResumed { attempt, .. }
         | Fact::JobLost { attempt, .. }
         | Fact::JobRerun { attempt } => project.agenda.touch_run(attempt.run),
         Fact::JobFinished { attempt, .. } => {
-            project.agenda.touch_run(attempt.run);
+            touch_job(project, attempt.run, &attempt.job);
             let leg = project.runs.get(&attempt.run).and_then(|run| run.legs.get(&attempt.job));
             if leg.is_some_and(|leg| leg.leg.environment.is_some()) {
                 project.agenda.touch_gates();
@@ -197,6 +209,14 @@ pub(crate) fn touch(project: &mut Project, fact: &Fact, sequence: u64) {
         Fact::PushOffered { .. }
         | Fact::PolicyRefused { .. }
         | Fact::WorkflowRefused { .. }
+        | Fact::SchedulesAdopted { .. }
+        | Fact::ScheduleSkipped { .. }
+        | Fact::MachineWoke {}
+        | Fact::CheckDelivered { .. }
+        | Fact::CheckUndelivered { .. }
+        | Fact::LeaseRenewed { .. }
+        | Fact::JobUnheard { .. }
+        | Fact::JobResumeRequested { .. }
         | Fact::StepFinished { .. }
         | Fact::LogSealed { .. }
         | Fact::ArtifactKept { .. }
@@ -224,6 +244,17 @@ pub(crate) fn touch(project: &mut Project, fact: &Fact, sequence: u64) {
         | Fact::TokenIssued { .. }
         | Fact::TokenRevoked { .. }
         | Fact::ProjectCreated { .. } => {}
+    }
+}
+
+/// Touches the run of a job and those whose jobs share its concurrency group.
+fn touch_job(project: &mut Project, run: RunId, job: &JobKey) {
+    project.agenda.touch_run(run);
+    let leg = project.runs.get(&run).and_then(|run| run.legs.get(job));
+    let group = leg.and_then(|leg| leg.leg.concurrency.as_ref());
+    let same = group.and_then(|group| project.groups.get(&group.group));
+    for other in same.into_iter().flatten() {
+        project.agenda.touch_run(*other);
     }
 }
 

@@ -3,11 +3,13 @@
 //! this one says whose turn it is.
 
 mod attempts;
+mod checks;
 mod deployments;
 mod gates;
 mod jobs;
 mod notices;
 mod platform;
+mod repeats;
 mod runs;
 mod source;
 mod steps;
@@ -55,26 +57,41 @@ impl Applying<'_> {
             | Fact::CommitsSeen { .. }
             | Fact::PolicyAdopted { .. }
             | Fact::PolicyRefused { .. }
-            | Fact::WorkflowRefused { .. } => self.source(&entry.fact),
+            | Fact::WorkflowRefused { .. }
+            | Fact::SchedulesAdopted { .. }
+            | Fact::ScheduleSkipped { .. }
+            | Fact::MachineWoke {} => self.source(&entry.fact),
             Fact::RunCreated { .. }
             | Fact::RunStarted { .. }
             | Fact::RunSuperseded { .. }
             | Fact::RunCancelRequested { .. }
+            | Fact::RunKillRequested { .. }
             | Fact::RunFinished { .. } => self.run(&entry.fact),
             Fact::JobPlanned { .. } | Fact::JobSkipped { .. } | Fact::JobImpossible { .. } => {
                 self.plan_job(&entry.fact);
             }
-            Fact::ApprovalGiven { .. }
+            Fact::JobAdmitted { .. }
+            | Fact::JobCancelRequested { .. }
+            | Fact::ApprovalGiven { .. }
             | Fact::ApprovalRejected { .. }
             | Fact::GatesOpened { .. }
             | Fact::GatesClosed { .. }
             | Fact::JobSuperseded { .. } => self.gates(&entry.fact),
+            Fact::CheckRequested { .. }
+            | Fact::CheckDelivered { .. }
+            | Fact::CheckUndelivered { .. }
+            | Fact::CheckAnswered { .. } => self.check(&entry.fact),
             Fact::JobStarted { .. }
+            | Fact::LeaseRenewed { .. }
+            | Fact::JobUnheard { .. }
+            | Fact::JobKillRequested { .. }
             | Fact::StepFinished { .. }
             | Fact::LogSealed { .. }
             | Fact::JobFinished { .. }
             | Fact::JobLost { .. }
             | Fact::JobRerun { .. }
+            | Fact::JobResumeRequested { .. }
+            | Fact::JobResumed { .. }
             | Fact::ArtifactKept { .. } => self.attempt(&entry.fact),
             Fact::WaitDeclared { .. }
             | Fact::LoadDriven { .. }

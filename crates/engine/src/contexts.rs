@@ -27,8 +27,8 @@ pub struct RunFacts<'a> {
     pub workflow: &'a str,
     /// Its file.
     pub path: &'a str,
-    /// Run id and number, once there is one.
-    pub run: Option<(u64, u64)>,
+    /// Run id, number and attempt, once there is one.
+    pub run: Option<(u64, u64, u32)>,
 }
 
 /// The `github` context without what only a runner knows.
@@ -56,10 +56,10 @@ pub fn github(facts: &RunFacts<'_>) -> Value {
     set("workflow_sha", text(facts.commit));
     set("base_ref", text(""));
     set("head_ref", text(""));
-    if let Some((id, number)) = facts.run {
+    if let Some((id, number, attempt)) = facts.run {
         set("run_id", text(&id.to_string()));
         set("run_number", text(&number.to_string()));
-        set("run_attempt", text("1"));
+        set("run_attempt", text(&attempt.to_string()));
     }
     Value::Object(github)
 }
@@ -74,6 +74,7 @@ pub fn event_name(project: &Project, run: &Run) -> &'static str {
     match &run.cause {
         Cause::Push { .. } => "push",
         Cause::Dispatch { .. } => "workflow_dispatch",
+        Cause::Schedule { .. } => "schedule",
         Cause::Rerun { of, .. } => match project.runs.get(of) {
             Some(first) => event_name(project, first),
             None if run.inputs.is_empty() => "push",
@@ -96,7 +97,7 @@ pub fn of_run(stream: &StreamId, project: &Project, run: &Run) -> Object {
         actor: run.cause.by(),
         workflow: &run.name,
         path: &run.path,
-        run: Some((run.id.0, run.number)),
+        run: Some((run.id.0, run.number, run.attempt)),
     };
     let mut contexts = Object::new();
     contexts.insert("github", github(&facts));

@@ -2,10 +2,12 @@
 //! turn it is.
 
 mod approvals;
+mod checks;
 mod deployments;
 mod jobs;
 mod notices;
 mod people;
+mod runs;
 mod source;
 mod steps;
 mod terraform;
@@ -30,6 +32,10 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
     let on = On { platform: &state.platform, stream: &ask.stream, project, by: &ask.by, now };
     match &ask.command {
         C::Tick => Ok(Vec::new()),
+        C::Wake => {
+            on.platform_only("wake the machine")?;
+            Ok(vec![Fact::MachineWoke {}])
+        }
         C::AddPerson { .. }
         | C::ChangeRole { .. }
         | C::IssueToken { .. }
@@ -38,9 +44,11 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
         C::OfferPush { .. }
         | C::SettlePush { .. }
         | C::ImportCommits { .. }
-        | C::Dispatch { .. }
-        | C::Rerun { .. }
-        | C::CancelRun { .. } => source::decide(&on, &ask.command),
+        | C::Dispatch { .. } => source::decide(&on, &ask.command),
+        C::Rerun { .. } | C::RetryFrom { .. } | C::CancelRun { .. } | C::ForceCancelRun { .. } => {
+            runs::decide(&on, &ask.command)
+        }
+        C::AnswerCheck { .. } | C::CheckTried { .. } => checks::decide(&on, &ask.command),
         C::Approve { run, environment, seen, comment } => {
             approvals::approve(&on, *run, environment, seen.as_ref(), comment.as_deref())
         }
@@ -52,6 +60,8 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
         | C::SealLog { .. }
         | C::FinishJob { .. }
         | C::LoseJob { .. }
+        | C::RenewLease { .. }
+        | C::ResumeJob { .. }
         | C::ResolveLost { .. }
         | C::KeepArtifact { .. } => jobs::decide(&on, &ask.command),
         C::Wait { .. }
@@ -156,6 +166,7 @@ impl<'a> On<'a> {
 fn stands(leg: &LegState) -> String {
     use crate::state::LegPhase;
     match leg.phase {
+        LegPhase::Queued => "the job waits for its concurrency group".to_owned(),
         LegPhase::Gated => "the job waits for its gates".to_owned(),
         LegPhase::Open => "the job waits for a runner".to_owned(),
         LegPhase::Running => format!("attempt {} is running", leg.attempts.len()),

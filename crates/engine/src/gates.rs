@@ -304,6 +304,7 @@ pub fn excluded(
     if rule.exclude != Exclude::Nobody {
         for cause in causes(project, run) {
             let act = match cause {
+                Cause::Schedule { .. } => "pushed what its schedule runs on",
                 Cause::Push { .. } => "pushed it",
                 Cause::Dispatch { .. } => "dispatched it",
                 Cause::Rerun { .. } => "ran it again",

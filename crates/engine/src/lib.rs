@@ -15,6 +15,7 @@
 pub mod accounting;
 pub mod agenda;
 pub mod apply;
+pub mod calendar;
 pub mod contexts;
 mod decide;
 pub mod explain;

@@ -6,7 +6,9 @@ use qnt9_model::fact::Outcome;
 use qnt9_model::order::WantedReplica;
 use qnt9_model::{AttemptId, Millis, Order, Place};
 
-use crate::state::{Deployment, Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State};
+use crate::state::{
+    Check, Deployment, Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State,
+};
 use crate::{rollout, settle};
 
 /// All outstanding orders of a project, in the order in which they should be begun.
@@ -20,10 +22,27 @@ pub fn orders(project: &Project) -> Vec<Order> {
     let undelivered = project.notifications.iter().filter(|(_, notification)| {
         notification.webhook.is_some()
             && notification.delivered.is_none()
-            && notification.failures < qnt9_model::limits::NOTIFICATION_TRIES_MAX
+            && notification.delivery.failures < qnt9_model::limits::NOTIFICATION_TRIES_MAX
     });
     orders.extend(undelivered.map(|(id, _)| Order::Notify(*id)));
+    let unasked = open_checks(project).filter(|check| check.delivered.is_none());
+    orders.extend(unasked.map(|check| Order::AskCheck(check.id)));
     orders
+}
+
+/// The checks whose answers are waited for.
+fn open_checks(project: &Project) -> impl Iterator<Item = &Check> {
+    project.checks.keys().filter_map(|id| project.check(*id))
+}
+
+/// Before which moment an order is not to be begun; only tries that failed have one.
+#[must_use]
+pub fn not_before(project: &Project, order: &Order) -> Option<Millis> {
+    match order {
+        Order::Notify(id) => project.notifications.get(id)?.delivery.retry,
+        Order::AskCheck(id) => project.check(*id)?.delivery.retry,
+        _ => None,
+    }
 }
 
 /// What is to be done about the jobs of a run, in the order of the file.
@@ -42,15 +61,27 @@ fn job_orders(project: &Project, run: &Run) -> Vec<Order> {
                 }
                 LegPhase::Running => {
                     orders.push(Order::FollowJob(id.clone()));
-                    if stops.stop(leg) {
+                    orders.extend(asked(leg).then(|| Order::AskJob(id.clone())));
+                    if killed(leg) {
+                        orders.push(Order::KillJob(id));
+                    } else if stops.stop(leg) {
                         orders.push(Order::CancelJob(id));
                     }
                 }
+                LegPhase::Lost if asked(leg) => orders.push(Order::AskJob(id)),
                 _ => {}
             }
         }
     }
     orders
+}
+
+fn asked(leg: &LegState) -> bool {
+    leg.attempts.last().is_some_and(|attempt| attempt.asked.is_some())
+}
+
+fn killed(leg: &LegState) -> bool {
+    leg.attempts.last().is_some_and(|attempt| attempt.kill.is_some())
 }
 
 /// How many more legs of this job `max-parallel` lets start.
@@ -188,7 +219,11 @@ fn deadline_of(platform: &Platform, project: &Project, now: Millis) -> Option<Mi
 #[must_use]
 pub fn attempt_of(order: &Order) -> Option<&AttemptId> {
     match order {
-        Order::StartJob(id) | Order::FollowJob(id) | Order::CancelJob(id) => Some(id),
+        Order::StartJob(id)
+        | Order::FollowJob(id)
+        | Order::CancelJob(id)
+        | Order::KillJob(id)
+        | Order::AskJob(id) => Some(id),
         _ => None,
     }
 }

@@ -47,7 +47,7 @@ pub fn read(file: &str, text: &str) -> Result<Policy, Vec<PolicyProblem>> {
     let project = read_project(&root, &mut problems);
     let services = read_services(&root, &mut problems);
     let environments = read_environments(&root, &mut problems);
-    problems.into_result(Policy { project, services, environments })
+    problems.into_result(Policy { project, services, environments, freezes: Vec::new() })
 }
 
 fn read_project(root: &Section<'_>, problems: &mut Problems<'_>) -> String {
@@ -159,6 +159,9 @@ fn read_environment(
         evidence: read_evidence(section, environments, problems),
         rollout: read_rollout(section, problems),
         replicas: section.number("replicas", 1..=REPLICAS_MAX, problems),
+        windows: Vec::new(),
+        checks: Vec::new(),
+        expire_after_ms: None,
     }
 }
 

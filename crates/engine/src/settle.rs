@@ -189,7 +189,7 @@ impl Settling<'_> {
         let gate = Gate::of(self.platform, self.project, run, leg)?;
         if let Some(newer) = self.newer_waiting(run, leg) {
             let job = leg.leg.job.clone();
-            return Some(Fact::JobSuperseded { run: run.id, job, by: newer });
+            return Some(Fact::JobSuperseded { run: run.id, job, by: newer, over: None });
         }
         let why = gate.why(self.now);
         let job = leg.leg.job.clone();
@@ -345,6 +345,7 @@ fn leg(
         environment: environment.map(Into::into),
         continue_on_error: tolerant.map_err(at("continue-on-error"))?,
         timeout_ms: (minutes.map_err(at("timeout-minutes"))? * MINUTE_MS) as i64,
+        concurrency: None,
     })
 }
 

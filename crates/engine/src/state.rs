@@ -14,11 +14,11 @@ use qnt9_model::StreamId;
 
 pub use attempt::{Artifact, Attempt, LogChunk, StepState, Wait};
 pub use deployment::{Deployment, PlaceState};
-pub use notification::Notification;
+pub use notification::{Delivery, Notification};
 pub use platform::{Platform, Token};
-pub use project::{Project, Push};
+pub use project::{Project, Push, ScheduleState};
 pub use release::{Evidence, Plan, Release};
-pub use run::{Approval, Job, JobPlan, LegPhase, LegState, Run, RunBody, StoredWorkflow};
+pub use run::{Approval, Check, Job, JobPlan, LegPhase, LegState, Run};
 
 /// The whole state: the platform's own stream and every project's.
 #[derive(Clone, Debug, Default, PartialEq)]

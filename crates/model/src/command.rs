@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::fact::{Commit, Counts, Outcome, RefUpdate, Span, Subjects};
 use crate::ids::{
-    AttemptId, CallKey, DeploymentId, EnvironmentName, Millis, NotificationId, Place, PushId,
-    ReleaseDigest, RunId, Sha, StreamId,
+    AttemptId, CallKey, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId,
+    Place, PushId, ReleaseDigest, RunId, Sha, StreamId,
 };
 use crate::people::{Actor, Person, Role};
 use crate::plan::PlanSummary;
@@ -28,6 +28,8 @@ pub struct Ask {
 pub enum Command {
     /// Only time has passed.
     Tick,
+    /// The machine begins to take answers, after a start or a change of hands.
+    Wake,
 
     /// Adds a person; the same person again changes nothing.
     AddPerson { person: Person },
@@ -53,10 +55,15 @@ pub enum Command {
         workflow: WorkflowFile,
         inputs: Vec<(String, String)>,
     },
-    /// Runs an ended run once more, as a new run of the same commit and event.
-    Rerun { run: RunId },
+    /// Runs an ended run once more, or a part of it, as a new run of the same commit and event that
+    /// takes over the rest.
+    Rerun { run: RunId, what: Again },
+    /// Runs an ended run once more where one of its jobs failed, from the step with this number on.
+    RetryFrom { run: RunId, job: JobKey, step: u32 },
     /// Stops a run.
     CancelRun { run: RunId },
+    /// Ends a run at once.
+    ForceCancelRun { run: RunId },
     /// Approves a waiting job of an environment. `seen` is what the person was shown, when known: if
     /// it has changed since, they are asked to look again.
     Approve {
@@ -67,6 +74,10 @@ pub enum Command {
     },
     /// Rejects it.
     Reject { run: RunId, environment: EnvironmentName, comment: Option<String> },
+    /// A check answers whether the job may go on.
+    AnswerCheck { check: CheckId, passed: bool, reason: String },
+    /// A check was asked, or could not be reached.
+    CheckTried { check: CheckId, failure: Option<String> },
     /// Hands an attempt to a runner.
     StartJob { attempt: AttemptId, runner: String },
     /// A step ended.
@@ -92,8 +103,12 @@ pub enum Command {
     },
     /// An attempt's runner is gone.
     LoseJob { attempt: AttemptId, reason: String },
-    /// A person decides what becomes of a lost attempt: `true` try again, `false` give up.
-    ResolveLost { run: RunId, job: crate::ids::JobKey, decision: Decision },
+    /// The runner of an attempt lives. Asked as often as one likes, it is rarely a fact.
+    RenewLease { attempt: AttemptId },
+    /// The runner of a lost attempt came back; `proof` says what shows that it is the same.
+    ResumeJob { attempt: AttemptId, proof: String },
+    /// A person decides what becomes of a lost attempt.
+    ResolveLost { run: RunId, job: JobKey, decision: Decision },
     /// Keeps an artifact.
     KeepArtifact { attempt: AttemptId, name: String, blob: String, bytes: u64, retention_days: u32 },
 
@@ -173,9 +188,22 @@ pub enum Command {
     RemoveSecret { name: String, environment: Option<EnvironmentName> },
 }
 
+/// What of an ended run is run again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Everything.
+    All,
+    /// The jobs that failed or were cancelled, and those that need them.
+    Failed,
+    /// One job, or one leg of a matrix, and the jobs that need it.
+    Job(JobKey),
+}
+
 /// What a person decides about a lost attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
+    /// Look for its runner once more: if it is found, what it did counts.
+    Resume,
     /// Try the job again.
     Rerun,
     /// The job failed.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{
-    AttemptId, CallKey, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place,
-    PushId, ReleaseDigest, RunId, Sha, StreamId,
+    AttemptId, CallKey, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId,
+    Place, PushId, ReleaseDigest, RunId, Sha, StreamId,
 };
 use crate::people::{Person, Role};
 use crate::plan::PlanSummary;
@@ -100,6 +100,27 @@ pub enum Fact {
         /// The errors, with line and column.
         message: UserText,
     },
+    /// The schedules of the default branch's workflows are these from here on.
+    SchedulesAdopted {
+        /// The commit they are from.
+        commit: Sha,
+        /// The workflows that have any.
+        workflows: Vec<ScheduledWorkflow>,
+    },
+    /// A schedule was due and its run could not be made.
+    ScheduleSkipped {
+        /// The workflow's file.
+        path: String,
+        /// Which of its schedules.
+        schedule: Schedule,
+        /// When it was due.
+        due: Millis,
+        /// Why there is no run.
+        reason: UserText,
+    },
+    /// The machine takes answers again after it was away: whatever waits for an answer from outside
+    /// gets its whole patience from here on.
+    MachineWoke {},
 
     // Runs and jobs.
     /// A run of a workflow was created; its id is this fact's sequence number.
@@ -126,6 +147,9 @@ pub enum Fact {
         workflow: Value,
         /// The concurrency group, lower case, and whether a newcomer cancels a running one.
         concurrency: Option<Concurrency>,
+        /// What a re-run takes over from the run that it repeats.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeat: Option<Repeat>,
     },
     /// The run left the queue of its concurrency group.
     RunStarted {
@@ -143,6 +167,14 @@ pub enum Fact {
     },
     /// Somebody asked that the run be cancelled.
     RunCancelRequested {
+        /// Which run.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
+    /// A person asked that the run be ended at once: no step of it gets time to clean up, and
+    /// `always()` starts nothing more.
+    RunKillRequested {
         /// Which run.
         run: RunId,
         /// Why.
@@ -187,6 +219,22 @@ pub enum Fact {
         key: String,
         /// What is wrong.
         reason: UserText,
+    },
+    /// A job left the queue of its concurrency group, and holds the group until it ends.
+    JobAdmitted {
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: JobKey,
+    },
+    /// One job of a run is to be cancelled.
+    JobCancelRequested {
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: JobKey,
+        /// Why.
+        reason: String,
     },
     /// A person approved a waiting job for exactly these subjects.
     ApprovalGiven {
@@ -234,7 +282,8 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
-    /// A waiting job was overtaken by the same job of a newer run.
+    /// A waiting job was overtaken: by the same job of a newer run, or by a newcomer to its
+    /// concurrency group.
     JobSuperseded {
         /// The run.
         run: RunId,
@@ -242,6 +291,49 @@ pub enum Fact {
         job: JobKey,
         /// The newer run.
         by: RunId,
+        /// What they have in common, when it is not the environment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<String>,
+    },
+    /// A check of the job's environment was asked for; its id is this fact's sequence number.
+    CheckRequested {
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: JobKey,
+        /// The environment.
+        environment: EnvironmentName,
+        /// The check's name in `qnt9.toml`.
+        name: String,
+        /// Where it is asked.
+        url: String,
+        /// The secret that signs the question, by name.
+        secret: Option<String>,
+        /// What the answer will be for.
+        subjects: Subjects,
+        /// Silence until then fails it.
+        until: Millis,
+    },
+    /// The question reached the check: from here on its answer is waited for.
+    CheckDelivered {
+        /// Which.
+        check: CheckId,
+    },
+    /// A try at reaching the check failed; it is tried again until its time is over.
+    CheckUndelivered {
+        /// Which.
+        check: CheckId,
+        /// What happened.
+        reason: String,
+    },
+    /// The check answered.
+    CheckAnswered {
+        /// Which.
+        check: CheckId,
+        /// Whether the job may go on.
+        passed: bool,
+        /// What it said.
+        reason: UserText,
     },
     /// The attempt was handed to a runner. Appended before the runner is told.
     JobStarted {
@@ -249,6 +341,27 @@ pub enum Fact {
         attempt: AttemptId,
         /// Which runner.
         runner: String,
+        /// Where an earlier attempt's workspace is taken up, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resumes: Option<ResumePoint>,
+    },
+    /// Whoever follows the attempt has seen that its runner lives.
+    LeaseRenewed {
+        /// Which attempt.
+        attempt: AttemptId,
+    },
+    /// Nothing was heard of the attempt for the length of its lease: the world is asked.
+    JobUnheard {
+        /// Which attempt.
+        attempt: AttemptId,
+    },
+    /// The attempt had time to stop by itself and did not, or a person would not wait: its processes
+    /// are ended at once.
+    JobKillRequested {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Why.
+        reason: String,
     },
     /// A step of the attempt ended.
     StepFinished {
@@ -309,6 +422,18 @@ pub enum Fact {
     JobRerun {
         /// The lost attempt.
         attempt: AttemptId,
+    },
+    /// A person decided that a lost attempt counts after all if its runner is found.
+    JobResumeRequested {
+        /// The lost attempt.
+        attempt: AttemptId,
+    },
+    /// A lost attempt's runner came back with its journal: the attempt counts again.
+    JobResumed {
+        /// The attempt.
+        attempt: AttemptId,
+        /// What proves it.
+        proof: String,
     },
     /// A step kept an artifact.
     ArtifactKept {
@@ -625,6 +750,17 @@ pub enum Cause {
         /// Which run.
         of: RunId,
     },
+    /// A schedule of the workflow was due.
+    Schedule {
+        /// Whoever pushed the commit that it runs on, as far as that is known.
+        by: String,
+        /// Which schedule.
+        schedule: Schedule,
+        /// When it was due.
+        due: Millis,
+        /// How many earlier moments of the same schedule passed without a run.
+        missed: u64,
+    },
 }
 
 impl Cause {
@@ -632,18 +768,87 @@ impl Cause {
     #[must_use]
     pub fn by(&self) -> &str {
         match self {
-            Self::Push { by } | Self::Dispatch { by } | Self::Rerun { by, .. } => by,
+            Self::Push { by }
+            | Self::Dispatch { by }
+            | Self::Rerun { by, .. }
+            | Self::Schedule { by, .. } => by,
         }
     }
 }
 
-/// A run's concurrency group.
+/// One entry of `on.schedule`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Minute, hour, day of the month, month, day of the week.
+    pub cron: String,
+    /// The IANA name of its time zone; UTC without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+}
+
+/// A workflow of the default branch that is started by schedules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScheduledWorkflow {
+    /// Its file.
+    pub path: String,
+    /// The parsed workflow.
+    pub workflow: Value,
+    /// Its schedules.
+    pub schedules: Vec<Schedule>,
+}
+
+/// What a re-run takes over from the run that it repeats: its results, outputs, artifacts and plans.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Which attempt at the first run this is; that one was attempt 1.
+    pub attempt: u32,
+    /// The keys of the jobs that are not run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<String>,
+    /// Legs that are not run again of jobs whose other legs are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<JobKey>,
+    /// The job that begins in its middle, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<ResumePoint>,
+}
+
+/// A place in an earlier attempt from which a job goes on, in a copy of that attempt's workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumePoint {
+    /// Whose workspace, and the outcomes of whose earlier steps.
+    pub attempt: AttemptId,
+    /// The first step to run, from 0.
+    pub step: u32,
+}
+
+/// A concurrency group of a run or of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concurrency {
     /// Compared in lower case, as GitHub does.
     pub group: String,
     /// Whether a newcomer cancels the running one too.
     pub cancel_in_progress: bool,
+    /// How many may wait for it.
+    #[serde(default, skip_serializing_if = "Queue::is_single")]
+    pub queue: Queue,
+}
+
+/// How many may wait for a concurrency group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Queue {
+    /// One: a newcomer takes the place of whoever waits.
+    #[default]
+    Single,
+    /// As many as [`crate::limits::CONCURRENCY_QUEUE_MAX`], in the order in which they came.
+    Max,
+}
+
+impl Queue {
+    const fn is_single(&self) -> bool {
+        matches!(self, Self::Single)
+    }
 }
 
 /// A result of a step, a job or a run.
@@ -690,6 +895,9 @@ pub struct Leg {
     pub continue_on_error: bool,
     /// How long it may run.
     pub timeout_ms: i64,
+    /// Its own concurrency group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
 }
 
 /// What an approval or an opened gate is for.

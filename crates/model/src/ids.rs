@@ -152,6 +152,10 @@ number_type!(
     PushId
 );
 number_type!(
+    /// A check that was asked for: the sequence number of the fact that requested it.
+    CheckId
+);
+number_type!(
     /// A notification: the sequence number of the fact that posted it.
     NotificationId
 );

@@ -1,6 +1,6 @@
 //! What the outside world should now do. Orders are computed from the state, never remembered.
 
-use crate::ids::{AttemptId, DeploymentId, NotificationId, Place, PushId, ReleaseDigest};
+use crate::ids::{AttemptId, CheckId, DeploymentId, NotificationId, Place, PushId, ReleaseDigest};
 
 /// One outstanding order. Two orders are the same when they are equal: that is their idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,17 @@ pub enum Order {
     FollowJob(AttemptId),
     /// Stop the started attempt.
     CancelJob(AttemptId),
+    /// End the started attempt's processes at once.
+    KillJob(AttemptId),
+    /// Find out whether the attempt's runner is there, and say so: [`RenewLease`] or [`ResumeJob`] if
+    /// it is, [`LoseJob`] if it is not. Never start it.
+    ///
+    /// [`RenewLease`]: crate::Command::RenewLease
+    /// [`ResumeJob`]: crate::Command::ResumeJob
+    /// [`LoseJob`]: crate::Command::LoseJob
+    AskJob(AttemptId),
+    /// Put the question to the check.
+    AskCheck(CheckId),
     /// Choose an address for the place.
     AssignAddress(Place),
     /// Have these replicas running, and no others.
@@ -55,8 +66,12 @@ impl Order {
     pub const fn after_crash(&self) -> AfterCrash {
         match self {
             Self::StartJob(_) | Self::FollowJob(_) => AfterCrash::Once,
-            Self::SettlePush(_) | Self::KeepReplicas(_) | Self::DrainArm(..) => AfterCrash::Query,
+            Self::SettlePush(_) | Self::AskJob(_) | Self::KeepReplicas(_) | Self::DrainArm(..) => {
+                AfterCrash::Query
+            }
             Self::CancelJob(_)
+            | Self::KillJob(_)
+            | Self::AskCheck(_)
             | Self::AssignAddress(_)
             | Self::CarryTraffic(_)
             | Self::Notify(_) => AfterCrash::Repeat,

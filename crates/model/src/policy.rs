@@ -1,8 +1,11 @@
 //! What `qnt9.toml` says: services, environments and their gates.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::ids::EnvironmentName;
+use crate::ids::{EnvironmentName, Millis};
+use crate::limits::GATE_EXPIRE_MS;
 
 /// The whole file. The one in force is that of the default branch's head, so that a commit cannot
 /// loosen its own gates.
@@ -14,6 +17,9 @@ pub struct Policy {
     pub services: Vec<Service>,
     /// `[environment.NAME]`, in file order.
     pub environments: Vec<EnvironmentPolicy>,
+    /// `[[freeze]]`, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
 }
 
 impl Policy {
@@ -76,6 +82,115 @@ pub struct EnvironmentPolicy {
     pub rollout: RolloutRule,
     /// Replicas of each service, when it differs from the service's own number.
     pub replicas: Option<u32>,
+    /// When jobs may start; empty: always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// Who else is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckRule>,
+    /// How long a job may wait here, when the file says so; see [`EnvironmentPolicy::expire_ms`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_after_ms: Option<i64>,
+}
+
+impl EnvironmentPolicy {
+    /// How long a job waits for this environment before it fails.
+    #[must_use]
+    pub fn expire_ms(&self) -> i64 {
+        self.expire_after_ms.unwrap_or(GATE_EXPIRE_MS)
+    }
+}
+
+/// `"Mon-Thu 09:00-16:00 Europe/Berlin"`: on these days, by the clocks of that zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The days on which it opens, in the order of the week.
+    pub days: Vec<Day>,
+    /// Minutes from midnight at which it opens.
+    pub opens: u16,
+    /// Minutes from midnight at which it closes; at or before `opens` on the day after.
+    pub closes: u16,
+    /// The IANA name of the zone.
+    pub timezone: String,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+impl Day {
+    /// All of them, from Monday.
+    pub const ALL: [Self; 7] =
+        [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.days.as_slice();
+        while let Some(first) = rest.first() {
+            let follows = |(at, day): &(usize, &Day)| **day as usize == *first as usize + at;
+            let length = rest.iter().enumerate().take_while(follows).count();
+            match length {
+                1 => write!(f, "{first}")?,
+                _ => write!(f, "{first}-{}", rest[length - 1])?,
+            }
+            rest = &rest[length..];
+            f.write_str(if rest.is_empty() { " " } else { "," })?;
+        }
+        let [opens, closes] = [self.opens, self.closes].map(|at| (at / 60, at % 60));
+        write!(f, "{:02}:{:02}-{:02}:{:02} ", opens.0, opens.1, closes.0, closes.1)?;
+        f.write_str(&self.timezone)
+    }
+}
+
+/// `checks = [{ name, url, timeout, secret }]`: a service that is asked whether a job may go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRule {
+    /// Its name.
+    pub name: String,
+    /// Where it is asked.
+    pub url: String,
+    /// Silence for so long fails it.
+    pub timeout_ms: i64,
+    /// The secret of the project that signs the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// `[[freeze]]`: no deployment from then until then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Its first moment.
+    pub from: Millis,
+    /// The first moment after it.
+    pub until: Millis,
+    /// What for.
+    pub reason: String,
+    /// Where; empty: everywhere.
+    pub environments: Vec<EnvironmentName>,
+}
+
+impl Freeze {
+    /// Whether it is about this environment.
+    #[must_use]
+    pub fn concerns(&self, environment: &EnvironmentName) -> bool {
+        self.environments.is_empty() || self.environments.contains(environment)
+    }
 }
 
 /// `approvals = { needed, from, exclude, expire_after }`.

@@ -1,6 +1,6 @@
 //! A command answered with no, and the sentence that says why.
 
-use crate::ids::{EnvironmentName, RunId, Sha, StreamId};
+use crate::ids::{CheckId, EnvironmentName, RunId, Sha, StreamId};
 use crate::people::Role;
 use crate::why::Why;
 
@@ -68,6 +68,26 @@ pub enum Refusal {
         attempt: String,
         /// How things are.
         now: String,
+    },
+    /// The check waits for no answer.
+    #[error("check {check} takes no answer: {now}")]
+    CheckClosed {
+        /// The check.
+        check: CheckId,
+        /// How things are.
+        now: String,
+    },
+    /// A job cannot go on from that step.
+    #[error("job {job} of run {run} cannot be retried from step {step}: {reason}")]
+    NoSuchStep {
+        /// The run.
+        run: RunId,
+        /// The job.
+        job: String,
+        /// The step, from 0.
+        step: u32,
+        /// Why, and from where it can.
+        reason: String,
     },
     /// The workflow cannot be started like this.
     #[error("{path} cannot be dispatched: {reason}")]
@@ -244,9 +264,12 @@ impl Refusal {
             | Self::Excluded { .. }
             | Self::NotYours { .. } => RefusalClass::Forbidden,
             Self::Held { .. } => RefusalClass::Held,
-            Self::Dispatch { .. } | Self::Invalid { .. } => RefusalClass::Invalid,
+            Self::Dispatch { .. } | Self::NoSuchStep { .. } | Self::Invalid { .. } => {
+                RefusalClass::Invalid
+            }
             Self::Exists { .. }
             | Self::Stale { .. }
+            | Self::CheckClosed { .. }
             | Self::RunOver { .. }
             | Self::NothingWaits { .. }
             | Self::ApprovedAlready { .. }

@@ -29,6 +29,10 @@ pub struct Why {
     pub who: Vec<String>,
     /// The earliest moment at which it can hold, where time alone decides.
     pub at: Option<Millis>,
+    /// The earliest moment at which it can hold if everybody does at once what they can; `None` when
+    /// it cannot, or when nobody has worked it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<Millis>,
     /// The rules it is made of.
     pub of: Vec<Self>,
 }
@@ -37,7 +41,15 @@ impl Why {
     /// A rule without parts.
     #[must_use]
     pub fn leaf(rule: impl Into<String>, holds: Holds) -> Self {
-        Self { rule: rule.into(), holds, evidence: None, who: Vec::new(), at: None, of: Vec::new() }
+        Self {
+            rule: rule.into(),
+            holds,
+            evidence: None,
+            who: Vec::new(),
+            at: None,
+            earliest: None,
+            of: Vec::new(),
+        }
     }
 
     /// A rule that holds when all its parts do.
@@ -51,7 +63,7 @@ impl Why {
             Holds::NotYet
         };
         let at = of.iter().filter_map(|part| part.at).max();
-        Self { rule: rule.into(), holds, evidence: None, who: Vec::new(), at, of }
+        Self { at, of, ..Self::leaf(rule, holds) }
     }
 
     /// The same rule with what it is known from.

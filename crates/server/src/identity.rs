@@ -1,7 +1,7 @@
 //! Tokens: random for people, authenticated by the master key for jobs.
 
 use qnt9_model::door::Identity;
-use qnt9_model::{Actor, AttemptId, Role, StreamId};
+use qnt9_model::{Actor, AttemptId, CheckId, Role, StreamId};
 use qnt9_store::key::MacKey;
 use sha2::{Digest as _, Sha256};
 
@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 const PERSON_PREFIX: &str = "q9p_";
 /// What every token of a job begins with.
 const JOB_PREFIX: &str = "q9j_";
+/// What every token of a check begins with.
+const CHECK_PREFIX: &str = "q9c_";
 
 /// A fresh token for a person from 32 random bytes.
 #[must_use]
@@ -42,6 +44,22 @@ pub(crate) fn job_of_token(key: &MacKey, token: &str) -> Option<Identity> {
         role: Role::Developer,
         project: Some(project),
     })
+}
+
+/// The token with which a check answers. Derived like a job's; it counts while the check is waited
+/// for.
+pub(crate) fn check_token(key: &MacKey, project: &StreamId, check: CheckId) -> String {
+    let mac = key.mac(&[b"check", project.as_str().as_bytes(), check.to_string().as_bytes()]);
+    format!("{CHECK_PREFIX}{project}~{check}~{mac}")
+}
+
+/// Which check a token is of, if it is genuine.
+pub(crate) fn check_of_token(key: &MacKey, token: &str) -> Option<(StreamId, CheckId)> {
+    let (rest, _) = token.strip_prefix(CHECK_PREFIX)?.rsplit_once('~')?;
+    let (project, check) = rest.split_once('~')?;
+    let (project, check) = (StreamId::from(project), check.parse().ok()?);
+    let genuine = check_token(key, &project, check);
+    same(genuine.as_bytes(), token.as_bytes()).then_some((project, check))
 }
 
 /// Compares in a time that does not tell where the difference is.

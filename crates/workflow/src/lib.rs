@@ -24,8 +24,10 @@ mod trigger;
 mod value;
 mod workflow;
 mod yaml;
+mod zone;
 
 pub use condition::{Condition, Trace, Verdict};
+pub use cron::{Cron, CronError};
 pub use diagnostic::Diagnostic;
 pub use expression::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, EvaluationError, HashFiles, Scope, Status,
@@ -40,10 +42,11 @@ pub use template::{Position, Template};
 pub use trigger::{Event, Filter, Occurrence, Schedule, Trigger, Triggered};
 pub use value::{Object, Value};
 pub use workflow::{
-    Access, Concurrency, Defaults, EnvironmentRef, Job, Permissions, RunsOn, Step, StepAction,
-    Strategy, Workflow,
+    Access, Concurrency, Defaults, EnvironmentRef, Job, Permissions, Queue, RunsOn, Step,
+    StepAction, Strategy, Workflow,
 };
 pub use yaml::{EXPANDED_BYTES_MAX, WORKFLOW_BYTES_MAX, YAML_DEPTH_MAX};
+pub use zone::Zone;
 
 /// The longest stretch of somebody's text that is repeated in a message, in characters.
 const EXCERPT_CHARS_MAX: usize = 200;

@@ -11,7 +11,8 @@ mod triggers;
 use crate::Diagnostic;
 use crate::expression::Vocabulary;
 use crate::source::Source;
-use crate::workflow::{Access, Concurrency, Defaults, Permissions, Workflow};
+use crate::template::Template;
+use crate::workflow::{Access, Concurrency, Defaults, Permissions, Queue, Workflow};
 use crate::yaml::{Node, NodeKind};
 
 /// Reads a workflow. `file` is its path, which errors and [`Workflow::path`] repeat.
@@ -86,13 +87,25 @@ impl Reader<'_> {
     fn concurrency(&mut self, node: &Node, place: &Vocabulary<'_>) -> Option<Concurrency> {
         if matches!(node.kind, NodeKind::Scalar(_)) {
             let group = self.filled_template(node, place)?;
-            return Some(Concurrency { group, cancel_in_progress: None });
+            return Some(Concurrency { group, cancel_in_progress: None, queue: Queue::Single });
         }
-        let fields = self.fields(node, &["group", "cancel-in-progress"], &["queue"])?;
+        let fields = self.fields(node, &["group", "cancel-in-progress", "queue"], &[])?;
         let cancel_in_progress =
             fields.get("cancel-in-progress").and_then(|node| self.boolean(node, place));
+        let queues = [("single", Queue::Single), ("max", Queue::Max)];
+        let queue = fields.get("queue").and_then(|node| self.one_of(node, queues));
+        let queue = queue.unwrap_or_default();
+        let is_true = |template: &Template| template.source == "true";
+        if let Some(key) = fields.key("queue")
+            && queue == Queue::Max
+            && cancel_in_progress.as_ref().is_some_and(is_true)
+        {
+            let message = "`queue: max` and `cancel-in-progress: true` cannot be used together";
+            self.report(key.span.clone(), message);
+        }
         let group = self.required(&fields, "group")?;
-        Some(Concurrency { group: self.filled_template(group, place)?, cancel_in_progress })
+        let group = self.filled_template(group, place)?;
+        Some(Concurrency { group, cancel_in_progress, queue })
     }
 
     fn permissions(&mut self, node: &Node) -> Option<Permissions> {

@@ -161,6 +161,24 @@ pub struct Defaults {
 pub struct Concurrency {
     pub group: Template,
     pub cancel_in_progress: Option<Template>,
+    #[serde(default, skip_serializing_if = "Queue::is_single")]
+    pub queue: Queue,
+}
+
+/// How many may wait for a concurrency group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Queue {
+    /// One: a newcomer takes the place of whoever waits.
+    #[default]
+    Single,
+    /// As many as GitHub lets wait, in the order in which they came.
+    Max,
+}
+
+impl Queue {
+    const fn is_single(&self) -> bool {
+        matches!(self, Self::Single)
+    }
 }
 
 impl Concurrency {

@@ -259,7 +259,7 @@ fn rollouts(view: &View<'_>) -> Vec<Need> {
 fn notifications(view: &View<'_>) -> Vec<Need> {
     let given_up = view.project.notifications.values().filter(|notification| {
         notification.delivered.is_none()
-            && notification.failures >= qnt9_model::limits::NOTIFICATION_TRIES_MAX
+            && notification.delivery.failures >= qnt9_model::limits::NOTIFICATION_TRIES_MAX
     });
     let need = |notification: &qnt9_engine::state::Notification| Need {
         mine: true,
@@ -268,8 +268,8 @@ fn notifications(view: &View<'_>) -> Vec<Need> {
             "A notification was not delivered: {}",
             text::cut(notification.title.show(), 80)
         ),
-        side: Shape::Bad.loud(text::count(notification.failures as usize, "try", "tries")),
-        text: html! { (notification.failure.as_deref().unwrap_or("no reason is known")) },
+        side: Shape::Bad.loud(text::count(notification.delivery.failures as usize, "try", "tries")),
+        text: html! { (notification.delivery.failure.as_deref().unwrap_or("no reason is known")) },
     };
     given_up.map(need).collect()
 }

@@ -43,7 +43,7 @@ pub fn notifications(view: &View<'_>) -> Markup {
                                         Some(call) => a href=(paths::run_job(view.stream, call.attempt.run, &call.attempt.job)) { (call.attempt.job) " of run " (call.attempt.run) },
                                         None => (notification.by),
                                     }
-                                    @if let Some(failure) = &notification.failure { " · last failure: " (failure) }
+                                    @if let Some(failure) = &notification.delivery.failure { " · last failure: " (failure) }
                                 }
                             }
                         }
@@ -56,7 +56,7 @@ pub fn notifications(view: &View<'_>) -> Markup {
 }
 
 fn is_stuck(notification: &Notification) -> bool {
-    notification.delivered.is_none() && notification.failures >= NOTIFICATION_TRIES_MAX
+    notification.delivered.is_none() && notification.delivery.failures >= NOTIFICATION_TRIES_MAX
 }
 
 fn arrival(view: &View<'_>, notification: &Notification) -> Markup {
@@ -64,8 +64,8 @@ fn arrival(view: &View<'_>, notification: &Notification) -> Markup {
         @match (&notification.webhook, notification.delivered) {
             (None, _) => (Shape::Ok.quiet("kept here")),
             (Some(_), Some(at)) => span { (Shape::Ok.quiet("delivered")) " " span.soft { (view.clock.relative(at)) } },
-            (Some(_), None) if is_stuck(notification) => (Shape::Bad.loud(format!("given up after {} tries", notification.failures))),
-            (Some(_), None) if notification.failures > 0 => (Shape::Wait.loud(format!("tried {} of {} times", notification.failures, NOTIFICATION_TRIES_MAX))),
+            (Some(_), None) if is_stuck(notification) => (Shape::Bad.loud(format!("given up after {} tries", notification.delivery.failures))),
+            (Some(_), None) if notification.delivery.failures > 0 => (Shape::Wait.loud(format!("tried {} of {} times", notification.delivery.failures, NOTIFICATION_TRIES_MAX))),
             (Some(_), None) => (Shape::Run.loud("being sent")),
         }
     }

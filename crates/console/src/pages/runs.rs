@@ -160,5 +160,9 @@ pub(crate) fn cause(cause: &Cause) -> String {
         Cause::Push { by } => format!("pushed by {by}"),
         Cause::Dispatch { by } => format!("dispatched by {by}"),
         Cause::Rerun { by, of } => format!("run {of} again, by {by}"),
+        Cause::Schedule { schedule, missed: 0, .. } => format!("by schedule `{}`", schedule.cron),
+        Cause::Schedule { schedule, missed, .. } => {
+            format!("by schedule `{}`, late, {missed} earlier ones dropped", schedule.cron)
+        }
     }
 }

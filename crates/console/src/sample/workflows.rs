@@ -99,6 +99,9 @@ pub(super) fn policy() -> Policy {
         evidence: Vec::new(),
         rollout: RolloutRule::at_once(),
         replicas: None,
+        windows: Vec::new(),
+        checks: Vec::new(),
+        expire_after_ms: None,
     };
     let mut production = environment("production", "main");
     production.trigger = Trigger::Manual;

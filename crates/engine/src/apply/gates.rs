@@ -32,21 +32,35 @@ impl Applying<'_> {
                 };
                 self.gated_legs(*run, environment, |leg| leg.approvals.push(approval.clone()));
             }
+            Fact::JobAdmitted { run, job } => self.leg(*run, job, LegState::admit),
+            Fact::JobCancelRequested { run, job, reason } => self.leg(*run, job, |leg| {
+                leg.cancel.get_or_insert_with(|| (at, reason.clone()));
+            }),
             Fact::GatesOpened { run, job, environment, subjects, proof } => {
+                self.close_checks(*run, job);
                 self.project.holders.insert(environment.clone(), (*run, job.clone()));
                 self.leg(*run, job, |leg| {
                     leg.phase = LegPhase::Open;
                     leg.opened = Some((at, subjects.clone(), proof.clone()));
                 });
             }
-            Fact::GatesClosed { run, job, reason } => self.leg(*run, job, |leg| {
-                leg.phase = LegPhase::Done(Outcome::Failure, at);
-                leg.reason = Some(reason.clone());
-            }),
-            Fact::JobSuperseded { run, job, by } => self.leg(*run, job, |leg| {
-                leg.phase = LegPhase::Done(Outcome::Cancelled, at);
-                leg.reason = Some(format!("superseded by run {by}"));
-            }),
+            Fact::GatesClosed { run, job, reason } => {
+                self.close_checks(*run, job);
+                self.leg(*run, job, |leg| {
+                    leg.phase = LegPhase::Done(Outcome::Failure, at);
+                    leg.reason = Some(reason.clone());
+                });
+                self.leave_groups(*run);
+            }
+            Fact::JobSuperseded { run, job, by, over } => {
+                self.close_checks(*run, job);
+                let over = over.as_ref().map(|over| format!(" in {over}")).unwrap_or_default();
+                self.leg(*run, job, |leg| {
+                    leg.phase = LegPhase::Done(Outcome::Cancelled, at);
+                    leg.reason = Some(format!("superseded by run {by}{over}"));
+                });
+                self.leave_groups(*run);
+            }
             _ => {}
         }
     }

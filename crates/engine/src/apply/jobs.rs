@@ -3,7 +3,7 @@
 use qnt9_model::Fact;
 
 use super::Applying;
-use crate::state::{JobPlan, LegPhase, LegState};
+use crate::state::{JobPlan, LegState};
 
 impl Applying<'_> {
     pub(super) fn plan_job(&mut self, fact: &Fact) {
@@ -18,17 +18,11 @@ impl Applying<'_> {
         let plan = match fact {
             Fact::JobPlanned { legs, fail_fast, max_parallel, condition, .. } => {
                 for leg in legs {
-                    let gated = leg.environment.is_some();
-                    let state = LegState {
-                        leg: leg.clone(),
-                        job: key.clone(),
-                        queued: time,
-                        phase: if gated { LegPhase::Gated } else { LegPhase::Open },
-                        opened: None,
-                        approvals: Vec::new(),
-                        attempts: Vec::new(),
-                        reason: None,
-                    };
+                    if let Some(concurrency) = &leg.concurrency {
+                        let group = self.project.groups.entry(concurrency.group.clone());
+                        group.or_default().insert(run.id);
+                    }
+                    let state = LegState::planned(leg.clone(), key, time);
                     run.legs.insert(leg.job.clone(), state);
                 }
                 let legs = legs.iter().map(|leg| leg.job.clone()).collect();

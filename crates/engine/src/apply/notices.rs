@@ -1,9 +1,10 @@
 //! Notifications and secrets.
 
+use qnt9_model::limits::NOTIFICATION_PAUSE_MAX_MS;
 use qnt9_model::{Fact, NotificationId};
 
 use super::Applying;
-use crate::state::Notification;
+use crate::state::{Delivery, Notification};
 
 impl Applying<'_> {
     pub(super) fn notice(&mut self, fact: &Fact) {
@@ -19,8 +20,7 @@ impl Applying<'_> {
                     posted: time,
                     by: self.entry.actor.clone(),
                     delivered: None,
-                    failures: 0,
-                    failure: None,
+                    delivery: Delivery::default(),
                 };
                 project.notifications.insert(NotificationId(self.entry.sequence), notification);
             }
@@ -31,8 +31,7 @@ impl Applying<'_> {
             }
             Fact::NotificationFailed { notification, reason } => {
                 if let Some(state) = project.notifications.get_mut(notification) {
-                    state.failures += 1;
-                    state.failure = Some(reason.clone());
+                    state.delivery.failed(time, reason, NOTIFICATION_PAUSE_MAX_MS);
                 }
             }
             Fact::SecretSet { name, environment, value } => {

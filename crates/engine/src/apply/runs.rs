@@ -1,16 +1,13 @@
 //! Runs: made, begun, overtaken, ended.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use qnt9_model::fact::Concurrency;
+use qnt9_model::fact::{Cause, Concurrency};
 use qnt9_model::{Fact, RunId};
 
 use super::Applying;
-use crate::packed::Packed;
-use crate::state::{Job, JobPlan, Run, RunBody, StoredWorkflow};
-
-/// After so many new runs, what was opened of old ones is forgotten.
-const RUNS_BETWEEN_SHUTS: usize = 256;
+use crate::state::{Job, JobPlan, Run};
 
 impl Applying<'_> {
     pub(super) fn run(&mut self, fact: &Fact) {
@@ -26,11 +23,20 @@ impl Applying<'_> {
                 if let Some(run) = self.project.runs.get_mut(run) {
                     run.superseded = Some((*by, over.clone()));
                     run.cancel = Some(format!("run {by} took its place in {over}"));
+                    run.cancelled = Some(time);
                 }
             }
             Fact::RunCancelRequested { run, reason } => {
                 if let Some(run) = self.project.runs.get_mut(run) {
                     run.cancel.get_or_insert_with(|| reason.clone());
+                    run.cancelled.get_or_insert(time);
+                }
+            }
+            Fact::RunKillRequested { run, reason } => {
+                if let Some(run) = self.project.runs.get_mut(run) {
+                    run.cancel.get_or_insert_with(|| reason.clone());
+                    run.cancelled.get_or_insert(time);
+                    run.killed = true;
                 }
             }
             Fact::RunFinished { run, result } => {
@@ -38,33 +44,26 @@ impl Applying<'_> {
                 if let Some(run) = self.project.runs.get_mut(run) {
                     run.finished = Some((*result, time));
                 }
-                self.leave_group(*run);
-                self.put_away(*run);
+                self.leave_groups(*run);
             }
             _ => {}
         }
     }
 
-    /// Packs a run that is over. Now and then also forgets what was opened of others for somebody to
-    /// look at.
-    fn put_away(&mut self, id: RunId) {
-        let runs = &mut self.project.runs;
-        if let Some(run) = runs.get_mut(&id) {
-            run.body.pack();
-        }
-        if runs.len().is_multiple_of(RUNS_BETWEEN_SHUTS) {
-            runs.values_mut().for_each(|run| run.body.shut());
-        }
-    }
-
-    fn leave_group(&mut self, id: RunId) {
+    /// Takes a run out of the concurrency groups in which neither it nor a job of it is any more.
+    pub(super) fn leave_groups(&mut self, id: RunId) {
         let project = &mut *self.project;
-        let run = project.runs.get(&id).and_then(|run| run.concurrency.as_ref());
-        let Some(Concurrency { group, .. }) = run else { return };
-        if let Some(runs) = project.groups.get_mut(group) {
-            runs.remove(&id);
-            if runs.is_empty() {
-                project.groups.remove(group);
+        let Some(run) = project.runs.get(&id) else { return };
+        let of_legs = run.legs.values().filter_map(|leg| leg.leg.concurrency.as_ref());
+        for Concurrency { group, .. } in run.concurrency.iter().chain(of_legs) {
+            if run.is_in_group(group) {
+                continue;
+            }
+            if let Some(runs) = project.groups.get_mut(group) {
+                runs.remove(&id);
+                if runs.is_empty() {
+                    project.groups.remove(group);
+                }
             }
         }
     }
@@ -82,18 +81,18 @@ impl Applying<'_> {
             inputs,
             workflow: source,
             concurrency,
+            repeat,
         } = fact
         else {
             return;
         };
         let id = RunId(self.entry.sequence);
-        let written = self.project.keep_workflow(id, path, source);
-        let StoredWorkflow { source, workflow, .. } = self.project.workflows[&written].clone();
+        let workflow: Option<qnt9_workflow::Workflow> = serde_json::from_value(source.clone()).ok();
         let keys = workflow.iter().flat_map(|workflow| &workflow.jobs);
         let jobs = keys
             .map(|job| Job { key: job.key.clone(), plan: JobPlan::Waiting })
             .collect::<Vec<_>>();
-        let run = Run {
+        let mut run = Run {
             id,
             stream: self.entry.stream.clone(),
             path: path.clone(),
@@ -104,23 +103,31 @@ impl Applying<'_> {
             demo,
             reference: reference.clone(),
             commit: commit.clone(),
-            written,
-            source,
-            workflow,
+            event: event.clone(),
+            inputs: inputs.clone(),
+            source: source.clone(),
+            workflow: workflow.map(Arc::new),
             concurrency: concurrency.clone(),
             created: self.time(),
             started: None,
             cancel: None,
+            cancelled: None,
+            killed: false,
+            first: id,
+            attempt: 1,
             superseded: None,
+            jobs,
+            legs: BTreeMap::new(),
             finished: None,
-            body: Packed::open(RunBody {
-                event: event.clone(),
-                inputs: inputs.clone(),
-                jobs,
-                legs: BTreeMap::new(),
-            }),
         };
-        self.project.numbers.insert(path.clone(), *number);
+        let last = self.project.numbers.entry(path.clone()).or_default();
+        *last = (*last).max(*number);
+        if let (Some(repeat), Cause::Rerun { of, .. }) = (repeat, cause) {
+            self.take_over(&mut run, *of, repeat);
+        }
+        if let Cause::Schedule { schedule, due, .. } = cause {
+            self.pass_schedule(path, schedule, *due);
+        }
         self.project.live.insert(id);
         if let Some(concurrency) = &run.concurrency {
             self.project.groups.entry(concurrency.group.clone()).or_default().insert(id);

@@ -1,9 +1,13 @@
 //! Pushes, commits and the files in force.
 
-use qnt9_model::{Fact, PushId};
+use std::sync::Arc;
+
+use qnt9_model::fact::{Schedule, ScheduledWorkflow};
+use qnt9_model::{Fact, Millis, PushId};
 
 use super::Applying;
-use crate::state::Push;
+use crate::calendar;
+use crate::state::{Push, ScheduleState};
 
 impl Applying<'_> {
     pub(super) fn source(&mut self, fact: &Fact) {
@@ -42,7 +46,50 @@ impl Applying<'_> {
                 let problem = (commit.clone(), path.clone(), message.clone());
                 project.workflow_problems.push(problem);
             }
+            Fact::SchedulesAdopted { workflows, .. } => {
+                let now = offered;
+                let before = std::mem::take(&mut project.schedules);
+                project.schedules = workflows
+                    .iter()
+                    .flat_map(|adopted| schedules_of(adopted, &before, now))
+                    .collect();
+            }
+            Fact::ScheduleSkipped { path, schedule, due, .. } => {
+                self.pass_schedule(path, schedule, *due);
+            }
+            Fact::MachineWoke {} => project.woke = offered,
             _ => {}
         }
     }
+
+    /// A moment of a schedule has been dealt with.
+    pub(super) fn pass_schedule(&mut self, path: &str, schedule: &Schedule, due: Millis) {
+        let known = &mut self.project.schedules;
+        for state in known.iter_mut().filter(|s| s.path == path && s.schedule == *schedule) {
+            // Moments that passed meanwhile are counted by the one that was started late.
+            state.after = due.max(self.entry.time);
+            state.due = calendar::next_of(schedule, state.after);
+        }
+    }
+}
+
+/// The schedules of a workflow; one that was in force before keeps the moments it has dealt with.
+fn schedules_of(
+    adopted: &ScheduledWorkflow,
+    before: &[ScheduleState],
+    now: Millis,
+) -> Vec<ScheduleState> {
+    let workflow = Arc::new(adopted.workflow.clone());
+    let state = |schedule: &Schedule| {
+        let known = before.iter().find(|b| b.path == adopted.path && b.schedule == *schedule);
+        let after = known.map_or(now, |known| known.after);
+        ScheduleState {
+            path: adopted.path.clone(),
+            workflow: workflow.clone(),
+            schedule: schedule.clone(),
+            after,
+            due: calendar::next_of(schedule, after),
+        }
+    };
+    adopted.schedules.iter().map(state).collect()
 }

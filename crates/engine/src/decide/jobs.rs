@@ -1,8 +1,8 @@
 //! What runners say of their attempts, and what people decide about lost ones.
 
 use qnt9_model::fact::{Fact, Outcome};
-use qnt9_model::limits::{JOB_OUTPUT_BYTES_MAX, LOST_ATTEMPTS_MAX};
-use qnt9_model::{Command, Refusal, Role, UserText};
+use qnt9_model::limits::{JOB_OUTPUT_BYTES_MAX, LEASE_MS, LOST_ATTEMPTS_MAX};
+use qnt9_model::{AttemptId, Command, Refusal, Role, UserText};
 
 use super::On;
 use crate::orders::room;
@@ -60,7 +60,7 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 });
             }
             let (attempt, runner) = (attempt.clone(), runner.clone());
-            Ok(vec![Fact::JobStarted { attempt, runner }])
+            Ok(vec![Fact::JobStarted { attempt, runner, resumes: leg.resumes.clone() }])
         }
         Command::FinishStep { attempt, step, name, outcome, conclusion, span, user, own } => {
             let (_, leg) = on.attempt(attempt)?;
@@ -104,7 +104,20 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
             on.attempt(attempt)?;
             finish(attempt, *result, outputs, reason.as_deref(), summary.as_deref())
         }
+        Command::RenewLease { attempt } => {
+            let (_, leg) = on.attempt(attempt)?;
+            let last = leg.attempts.last();
+            let is_news = last.is_some_and(|last| {
+                last.asked.is_some() || on.now.since(last.heard) >= LEASE_MS / 2
+            });
+            let renewed = is_news.then(|| Fact::LeaseRenewed { attempt: attempt.clone() });
+            Ok(renewed.into_iter().collect())
+        }
+        Command::ResumeJob { attempt, proof } => resume(on, attempt, proof),
         Command::LoseJob { attempt, reason } => {
+            if let Some(answer) = still_lost(on, attempt, reason) {
+                return Ok(answer);
+            }
             let (_, leg) = on.attempt(attempt)?;
             let retry =
                 leg.leg.environment.is_none() && leg.attempts.len() < LOST_ATTEMPTS_MAX as usize;
@@ -113,6 +126,39 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
         }
         _ => Err(on.wrong("ask it here")),
     }
+}
+
+/// The leg whose attempt this is, when it is lost and nothing has been decided about it: no later
+/// attempt has begun.
+fn lost<'a>(on: &On<'a>, attempt: &AttemptId) -> Option<&'a LegState> {
+    let leg = on.project.live_run(attempt.run)?.legs.get(&attempt.job)?;
+    let last = leg.attempts.last().filter(|last| last.number == attempt.attempt)?;
+    let undecided = match leg.phase {
+        LegPhase::Lost => true,
+        // It would be tried again by itself, and has not been.
+        LegPhase::Open => last.finished.is_some() && last.result.is_none(),
+        _ => false,
+    };
+    undecided.then_some(leg)
+}
+
+/// The runner of a lost attempt is there after all: what it did and does counts again.
+fn resume(on: &On<'_>, attempt: &AttemptId, proof: &str) -> Result<Vec<Fact>, Refusal> {
+    if on.project.running_leg(attempt).is_some() {
+        return Ok(Vec::new());
+    }
+    if lost(on, attempt).is_none() {
+        return Err(stale(on, attempt));
+    }
+    Ok(vec![Fact::JobResumed { attempt: attempt.clone(), proof: proof.to_owned() }])
+}
+
+/// The answer to a person's wish to look for a lost runner once more: it is not there.
+fn still_lost(on: &On<'_>, attempt: &AttemptId, reason: &str) -> Option<Vec<Fact>> {
+    let leg = lost(on, attempt).filter(|leg| leg.phase == LegPhase::Lost)?;
+    let asked = leg.attempts.last().is_some_and(|last| last.asked.is_some());
+    let fact = Fact::JobLost { attempt: attempt.clone(), reason: reason.to_owned(), retry: false };
+    Some(asked.then_some(fact).into_iter().collect())
 }
 
 fn finish(
@@ -163,6 +209,11 @@ fn resolve_lost(
     let attempt =
         qnt9_model::AttemptId { run: run.id, job: job.clone(), attempt: leg.attempts.len() as u32 };
     match decision {
+        qnt9_model::command::Decision::Resume => {
+            let asked = leg.attempts.last().is_some_and(|last| last.asked.is_some());
+            let fact = (!asked).then_some(Fact::JobResumeRequested { attempt });
+            Ok(fact.into_iter().collect())
+        }
         qnt9_model::command::Decision::Rerun => Ok(vec![Fact::JobRerun { attempt }]),
         qnt9_model::command::Decision::Abandon => {
             let reason = "its runner was lost, and it was given up";

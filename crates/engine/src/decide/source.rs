@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::command::{RefMoved, WorkflowFile};
-use qnt9_model::fact::{Cause, Commit, Concurrency, Fact, RefUpdate};
-use qnt9_model::{Command, PushId, Refusal, Role, RunId, Sha, UserText};
+use qnt9_model::fact::{Cause, Commit, Concurrency, Fact, Queue, RefUpdate};
+use qnt9_model::{Command, PushId, Refusal, Role, Sha, UserText};
 use qnt9_workflow::{Event, Object, Occurrence, Scope, Triggered, Value, Workflow};
 use serde_json::json;
 
@@ -38,21 +38,6 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
         Command::Dispatch { reference, commit, workflow, inputs } => {
             let by = on.person("dispatch a workflow", Role::Developer)?;
             dispatch(on, by, reference, commit, workflow, inputs)
-        }
-        Command::Rerun { run } => {
-            let by = on.person("run it again", Role::Developer)?;
-            rerun(on, by, *run)
-        }
-        Command::CancelRun { run } => {
-            let by = on.person("cancel a run", Role::Developer)?;
-            let run = on.run(*run)?;
-            if let Some((outcome, _)) = run.finished {
-                return Err(Refusal::RunOver { run: run.id, how: outcome.word().to_owned() });
-            }
-            if run.cancel.is_some() {
-                return Ok(Vec::new());
-            }
-            Ok(vec![Fact::RunCancelRequested { run: run.id, reason: format!("{by} cancelled it") }])
         }
         _ => Err(on.wrong("ask it here")),
     }
@@ -234,29 +219,6 @@ fn dispatch(
     Ok(vec![new.fact(on, file, &workflow)])
 }
 
-fn rerun(on: &On<'_>, by: &str, of: RunId) -> Result<Vec<Fact>, Refusal> {
-    let run = on.run(of)?;
-    if run.finished.is_none() {
-        return Err(Refusal::Invalid {
-            what: format!("run {of}"),
-            reason: "it is not over; cancel it first or wait for it".to_owned(),
-        });
-    }
-    Ok(vec![Fact::RunCreated {
-        path: run.path.clone(),
-        name: run.name.clone(),
-        title: run.title.clone(),
-        number: next_number(on, &run.path),
-        cause: Cause::Rerun { by: by.to_owned(), of },
-        reference: run.reference.clone(),
-        commit: run.commit.clone(),
-        event: run.event.clone(),
-        inputs: run.inputs.clone(),
-        workflow: (*run.source).clone(),
-        concurrency: run.concurrency.clone(),
-    }])
-}
-
 fn next_number(on: &On<'_>, path: &str) -> u64 {
     on.project.numbers.get(path).copied().unwrap_or(0) + 1
 }
@@ -317,6 +279,7 @@ impl NewRun<'_> {
                 .collect(),
             workflow: file.workflow.clone().unwrap_or_default(),
             concurrency,
+            repeat: None,
         }
     }
 }
@@ -327,5 +290,9 @@ fn concurrency(workflow: &Workflow, scope: &Scope<'_>) -> Result<Option<Concurre
     Ok(Some(Concurrency {
         group: concurrency.group.interpolate(scope).map_err(failed)?.to_lowercase(),
         cancel_in_progress: concurrency.cancels_in_progress(scope).map_err(failed)?,
+        queue: match concurrency.queue {
+            qnt9_workflow::Queue::Single => Queue::Single,
+            qnt9_workflow::Queue::Max => Queue::Max,
+        },
     }))
 }

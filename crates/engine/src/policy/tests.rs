@@ -82,6 +82,9 @@ fn a_whole_file_becomes_a_policy() {
                         min_requests: 0,
                     },
                     replicas: None,
+                    windows: [],
+                    checks: [],
+                    expire_after_ms: None,
                 },
                 EnvironmentPolicy {
                     name: EnvironmentName(
@@ -131,8 +134,12 @@ fn a_whole_file_becomes_a_policy() {
                     replicas: Some(
                         3,
                     ),
+                    windows: [],
+                    checks: [],
+                    expire_after_ms: None,
                 },
             ],
+            freezes: [],
         }
     "#]]
     .assert_debug_eq(&policy);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use qnt9_model::fact::{Outcome, Span};
+use qnt9_model::fact::{Outcome, ResumePoint, Span};
 use qnt9_model::{AttemptId, Millis, UserText};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,14 @@ pub struct Attempt {
     pub summary: Option<UserText>,
     /// What went wrong where the steps do not say.
     pub reason: Option<String>,
+    /// Where it took up an earlier attempt.
+    pub resumes: Option<ResumePoint>,
+    /// When it was last heard of.
+    pub heard: Millis,
+    /// Since when the world is asked whether its runner is there.
+    pub asked: Option<Millis>,
+    /// Since when its processes are to be ended at once, and why.
+    pub kill: Option<(Millis, String)>,
 }
 
 /// A step that ended.

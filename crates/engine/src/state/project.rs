@@ -1,24 +1,24 @@
 //! A project: where its refs point, its rules, its runs and all that belongs to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use qnt9_model::door::Workspace;
-use qnt9_model::fact::{Commit, RefUpdate, Span, Subjects};
+use qnt9_model::fact::{Commit, RefUpdate, Schedule, Span, Subjects};
 use qnt9_model::{
-    AttemptId, CallKey, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place,
-    Policy, PushId, ReleaseDigest, RunId, Sha, UserText,
+    AttemptId, CallKey, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId,
+    Place, Policy, PushId, ReleaseDigest, RunId, Sha, UserText,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::agenda::Agenda;
 
 use super::{
-    Artifact, Deployment, Evidence, LegPhase, LegState, Notification, PlaceState, Plan, Release,
-    Run, StoredWorkflow, Wait,
+    Artifact, Check, Deployment, Evidence, LegPhase, LegState, Notification, PlaceState, Plan,
+    Release, Run, Wait,
 };
 
 /// One project.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Project {
     /// The last entry's sequence number.
     pub sequence: u64,
@@ -42,17 +42,22 @@ pub struct Project {
     pub workflow_problems: Vec<(Sha, String, UserText)>,
     /// Pushes offered and not yet settled.
     pub pushes: BTreeMap<PushId, Push>,
-    /// All runs; those that are over are packed.
+    /// All runs.
     pub runs: BTreeMap<RunId, Run>,
-    /// The workflows of the runs, each under the first run of it.
-    pub workflows: BTreeMap<RunId, StoredWorkflow>,
     /// The runs that are not over: only these are looked at when something happens.
     pub live: BTreeSet<RunId>,
     /// Of the runs that are not over, those of each concurrency group.
     pub groups: BTreeMap<String, BTreeSet<RunId>>,
     /// What has yet to be looked at.
-    #[serde(skip)]
     pub agenda: Agenda,
+    /// The schedules of the default branch's workflows.
+    pub schedules: Vec<ScheduleState>,
+    /// The checks that may still answer, and which job waits for them.
+    pub checks: BTreeMap<CheckId, (RunId, JobKey)>,
+    /// Since when the machine takes answers without having been away.
+    pub woke: Millis,
+    /// The last attempt at each run that was repeated.
+    pub repeats: BTreeMap<RunId, u32>,
     /// The last run number of each workflow file.
     pub numbers: BTreeMap<String, u64>,
     /// Which job holds an environment.
@@ -93,20 +98,11 @@ impl Project {
         self.runs.get(&id).filter(|run| run.finished.is_none())
     }
 
-    /// Keeps a workflow for its runs, once for all that have the very same: under the first of them,
-    /// which is returned.
-    pub(crate) fn keep_workflow(
-        &mut self,
-        run: RunId,
-        path: &str,
-        source: &serde_json::Value,
-    ) -> RunId {
-        let mut newest = self.workflows.iter().rev().filter(|(_, stored)| stored.path == path);
-        let same = newest.find(|(_, stored)| *stored.source == *source).map(|(first, _)| *first);
-        same.unwrap_or_else(|| {
-            self.workflows.insert(run, StoredWorkflow::new(path.to_owned(), source.clone()));
-            run
-        })
+    /// A check whose answer is still waited for.
+    #[must_use]
+    pub fn check(&self, id: CheckId) -> Option<&Check> {
+        let (run, job) = self.checks.get(&id)?;
+        self.runs.get(run)?.legs.get(job)?.checks.iter().find(|check| check.id == id)
     }
 
     /// The newest release built from a commit.
@@ -178,8 +174,23 @@ impl Project {
     }
 }
 
+/// One schedule of a workflow of the default branch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScheduleState {
+    /// The workflow's file.
+    pub path: String,
+    /// The workflow as stored.
+    pub workflow: Arc<serde_json::Value>,
+    /// When it is due.
+    pub schedule: Schedule,
+    /// Moments at or before this one have been dealt with.
+    pub after: Millis,
+    /// The next moment; `None` when there will be none, as with the 30th of February.
+    pub due: Option<Millis>,
+}
+
 /// A push on its way into the repository.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Push {
     /// Who pushes.
     pub by: String,

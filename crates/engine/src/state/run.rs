@@ -1,20 +1,16 @@
 //! A run: its jobs and their legs.
 
 use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use qnt9_model::fact::{Cause, Concurrency, Leg, Outcome, Subjects};
-use qnt9_model::{AttemptId, JobKey, Millis, RunId, Sha, StreamId, UserText};
+use qnt9_model::fact::{Cause, Concurrency, Leg, Outcome, ResumePoint, Subjects};
+use qnt9_model::{AttemptId, CheckId, JobKey, Millis, RunId, Sha, StreamId, UserText};
 use qnt9_workflow::Workflow;
-use serde::{Deserialize, Serialize};
 
-use super::Attempt;
-use crate::packed::Packed;
+use super::{Attempt, Delivery};
 
-/// One run of a workflow. What only its own page shows is in its [`RunBody`], which is packed once
-/// the run is over, and read as if its fields were the run's own: to look at it opens it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One run of a workflow.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -36,13 +32,13 @@ pub struct Run {
     pub reference: String,
     /// The commit.
     pub commit: Sha,
-    /// The first run of the very same workflow, under which the project keeps it.
-    pub written: RunId,
+    /// `github.event` as JSON text.
+    pub event: UserText,
+    /// Dispatch inputs as JSON texts.
+    pub inputs: Vec<(String, UserText)>,
     /// The workflow as stored.
-    #[serde(skip)]
-    pub source: Arc<serde_json::Value>,
+    pub source: serde_json::Value,
     /// The workflow; `None` when this version of qnt9 cannot read the one stored.
-    #[serde(skip)]
     pub workflow: Option<Arc<Workflow>>,
     /// Its concurrency group.
     pub concurrency: Option<Concurrency>,
@@ -52,73 +48,25 @@ pub struct Run {
     pub started: Option<Millis>,
     /// Why it is to be cancelled, if so.
     pub cancel: Option<String>,
+    /// Since when it is to be cancelled.
+    pub cancelled: Option<Millis>,
+    /// Whether it is to end at once: nothing more of it starts, not even with `always()`.
+    pub killed: bool,
+    /// The run that this one repeats in the end, itself when it repeats none.
+    pub first: RunId,
+    /// Which attempt at the first run this is, from 1.
+    pub attempt: u32,
     /// The newer run that took its place.
     pub superseded: Option<(RunId, String)>,
-    /// How and when it ended.
-    pub finished: Option<(Outcome, Millis)>,
-    /// The rest.
-    pub(crate) body: Packed<RunBody>,
-}
-
-/// The larger part of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunBody {
-    /// `github.event` as JSON text.
-    pub event: UserText,
-    /// Dispatch inputs as JSON texts.
-    pub inputs: Vec<(String, UserText)>,
     /// Its jobs in file order.
     pub jobs: Vec<Job>,
     /// The legs of its planned jobs.
     pub legs: BTreeMap<JobKey, LegState>,
-}
-
-impl Deref for Run {
-    type Target = RunBody;
-
-    fn deref(&self) -> &RunBody {
-        &self.body
-    }
-}
-
-impl DerefMut for Run {
-    fn deref_mut(&mut self) -> &mut RunBody {
-        &mut self.body
-    }
-}
-
-/// A workflow as its file was at some time; runs of it share it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StoredWorkflow {
-    /// The workflow's file.
-    pub path: String,
-    /// As stored.
-    pub source: Arc<serde_json::Value>,
-    /// As read; `None` when this version of qnt9 cannot read it.
-    #[serde(skip)]
-    pub workflow: Option<Arc<Workflow>>,
-}
-
-impl StoredWorkflow {
-    pub(crate) fn new(path: String, source: serde_json::Value) -> Self {
-        let mut stored = Self { path, source: Arc::new(source), workflow: None };
-        stored.read();
-        stored
-    }
-
-    /// Reads it as this version of qnt9 can.
-    pub(crate) fn read(&mut self) {
-        self.workflow = Workflow::deserialize(&*self.source).ok().map(Arc::new);
-    }
+    /// How and when it ended.
+    pub finished: Option<(Outcome, Millis)>,
 }
 
 impl Run {
-    /// How many bytes its larger part is packed in, once it is over.
-    #[must_use]
-    pub fn packed_bytes(&self) -> Option<usize> {
-        self.body.packed_bytes()
-    }
-
     /// The job of that key in the file.
     #[must_use]
     pub fn job(&self, key: &str) -> Option<&Job> {
@@ -151,6 +99,18 @@ impl Run {
         }
     }
 
+    /// Whether the run, or one of its jobs that has not ended, is in that concurrency group.
+    #[must_use]
+    pub fn is_in_group(&self, group: &str) -> bool {
+        let same = |concurrency: &Option<Concurrency>| {
+            concurrency.as_ref().is_some_and(|concurrency| concurrency.group == group)
+        };
+        let waits_or_runs = |leg: &&LegState| !matches!(leg.phase, LegPhase::Done(..));
+        let mut legs = self.legs.values().filter(waits_or_runs);
+        self.finished.is_none()
+            && (same(&self.concurrency) || legs.any(|leg| same(&leg.leg.concurrency)))
+    }
+
     /// The ref without `refs/heads/` or `refs/tags/`.
     #[must_use]
     pub fn reference_name(&self) -> &str {
@@ -160,7 +120,7 @@ impl Run {
 }
 
 /// A job of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Its key in the file.
     pub key: String,
@@ -169,7 +129,7 @@ pub struct Job {
 }
 
 /// What has become of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum JobPlan {
     /// It waits for its needs.
     Waiting,
@@ -197,7 +157,7 @@ pub enum JobPlan {
 }
 
 /// One leg of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LegState {
     /// As planned.
     pub leg: Leg,
@@ -211,6 +171,12 @@ pub struct LegState {
     pub opened: Option<(Millis, Subjects, Vec<String>)>,
     /// Its approvals, oldest first.
     pub approvals: Vec<Approval>,
+    /// Who else was asked whether it may go on, oldest first.
+    pub checks: Vec<Check>,
+    /// Since when and why it alone is to be cancelled.
+    pub cancel: Option<(Millis, String)>,
+    /// Where its first attempt takes up an earlier one.
+    pub resumes: Option<ResumePoint>,
     /// Its attempts, oldest first; the last one counts.
     pub attempts: Vec<Attempt>,
     /// Why it ended without a step saying so.
@@ -218,6 +184,33 @@ pub struct LegState {
 }
 
 impl LegState {
+    /// A leg that was planned at that moment.
+    pub(crate) fn planned(leg: Leg, job: &str, queued: Millis) -> Self {
+        let mut state = Self {
+            job: job.to_owned(),
+            queued,
+            phase: LegPhase::Queued,
+            opened: None,
+            approvals: Vec::new(),
+            checks: Vec::new(),
+            cancel: None,
+            resumes: None,
+            attempts: Vec::new(),
+            reason: None,
+            leg,
+        };
+        if state.leg.concurrency.is_none() {
+            state.admit();
+        }
+        state
+    }
+
+    /// It does not wait for its concurrency group any more.
+    pub(crate) fn admit(&mut self) {
+        let gated = self.leg.environment.is_some();
+        self.phase = if gated { LegPhase::Gated } else { LegPhase::Open };
+    }
+
     /// The id of the attempt that counts now, or of the first one to come.
     #[must_use]
     pub fn attempt_id(&self, run: RunId) -> AttemptId {
@@ -231,8 +224,10 @@ impl LegState {
 }
 
 /// Where a leg stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegPhase {
+    /// It waits for its concurrency group.
+    Queued,
     /// It waits for the gates of its environment.
     Gated,
     /// It may start as soon as a runner is free.
@@ -245,8 +240,33 @@ pub enum LegPhase {
     Done(Outcome, Millis),
 }
 
+/// A check that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// Its id.
+    pub id: CheckId,
+    /// Its name in `qnt9.toml`.
+    pub name: String,
+    /// Where it is asked.
+    pub url: String,
+    /// The secret that signs the question, by name.
+    pub secret: Option<String>,
+    /// What the answer is for.
+    pub subjects: Subjects,
+    /// When it was asked for.
+    pub requested: Millis,
+    /// Silence until then fails it.
+    pub until: Millis,
+    /// When it was reached.
+    pub delivered: Option<Millis>,
+    /// Tries at reaching it that failed, when the next one is due, and the last one's reason.
+    pub delivery: Delivery,
+    /// When it answered, whether the job may go on, and what it said.
+    pub answer: Option<(Millis, bool, UserText)>,
+}
+
 /// An approval or a rejection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Approval {
     /// Who.
     pub person: String,

@@ -1,6 +1,7 @@
 //! Approvals: who may, who may not, and when they lapse.
 
 use expect_test::expect;
+use qnt9_model::command::Again;
 use qnt9_model::fact::Outcome::Success;
 use qnt9_model::fact::Subjects;
 use qnt9_model::{Command, Role, RunId};
@@ -88,7 +89,7 @@ fn the_dispatcher_and_whoever_pushed_cannot_approve() {
     );
     let run = world.dispatch("dev", "main", PRODUCTION, &[]).unwrap();
     world.by("dev", Command::CancelRun { run }).unwrap();
-    let entries = world.by("carol", Command::Rerun { run }).unwrap();
+    let entries = world.by("carol", Command::Rerun { run, what: Again::All }).unwrap();
     let run = crate::world::runs_of(&entries)[0];
     world.work(run, "plan", Success);
     expect![[r#"

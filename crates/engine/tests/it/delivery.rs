@@ -1,6 +1,7 @@
 //! One commit on its way from push to production, as a conversation.
 
 use expect_test::expect;
+use qnt9_model::command::Again;
 use qnt9_model::fact::Outcome::{Failure, Success};
 use qnt9_model::{Command, Fact};
 
@@ -171,7 +172,7 @@ jobs:
     "#]]
     .assert_eq(&world.board(run));
     // To run it again makes no dispatch of it.
-    let entries = world.by("dev", Command::Rerun { run }).unwrap();
+    let entries = world.by("dev", Command::Rerun { run, what: Again::All }).unwrap();
     expect![[r#"
         deploy: deploy is failure, a person must dispatch it: it was started by a push
         run: failure
@@ -245,7 +246,7 @@ fn a_failed_load_test_closes_production_and_a_later_good_one_opens_it_for_new_ru
     let staged = world.staged("c1", "r1");
     let run = world.dispatched("plan-1");
     // The load test is run again, by a new run of the same commit.
-    let entries = world.by("dev", Command::Rerun { run: staged }).unwrap();
+    let entries = world.by("dev", Command::Rerun { run: staged, what: Again::All }).unwrap();
     let again = crate::world::runs_of(&entries)[0];
     for job in ["test.1", "test.2", "release", "deploy"] {
         world.work(again, job, Success);

@@ -8,7 +8,7 @@ use qnt9_engine::apply::apply;
 use qnt9_engine::gates::{Gate, excluded};
 use qnt9_engine::state::{LegPhase, Project, Run};
 use qnt9_engine::{State, deadline, orders, step, step_looking_at_everything};
-use qnt9_model::command::Decision;
+use qnt9_model::command::{Again, Decision};
 use qnt9_model::entry::NO_PREVIOUS;
 use qnt9_model::fact::{Outcome, Verdict};
 use qnt9_model::why::Holds;
@@ -226,7 +226,7 @@ fn perform(world: &mut World, act: &Act) {
                 .next();
             let command = match (what, lost) {
                 (0, _) => Command::CancelRun { run },
-                (1, _) => Command::Rerun { run },
+                (1, _) => Command::Rerun { run, what: Again::All },
                 (2, Some(job)) => Command::ResolveLost { run, job, decision: Decision::Rerun },
                 (_, Some(job)) => Command::ResolveLost { run, job, decision: Decision::Abandon },
                 _ => return,

@@ -1,7 +1,7 @@
 //! Runs and jobs: needs, conditions, matrices, concurrency, lost runners, cancelling.
 
 use expect_test::{Expect, expect};
-use qnt9_model::command::Decision;
+use qnt9_model::command::{Again, Decision};
 use qnt9_model::fact::Outcome::{Cancelled, Failure, Success};
 use qnt9_model::{Command, RunId};
 
@@ -587,13 +587,13 @@ fn outputs_beyond_the_limit_fail_the_job() {
 fn an_ended_run_can_be_run_again_and_a_live_one_cannot() {
     let text = workflow("", "  a:\n    STEPS");
     let (mut world, run) = pushed(&text);
-    let early = world.by("dev", Command::Rerun { run }).unwrap_err();
+    let early = world.by("dev", Command::Rerun { run, what: Again::All }).unwrap_err();
     expect!["run 7: it is not over; cancel it first or wait for it"].assert_eq(&early.to_string());
     world.work(run, "a", Failure);
-    let entries = world.by("alice", Command::Rerun { run }).unwrap();
+    let entries = world.by("alice", Command::Rerun { run, what: Again::All }).unwrap();
     let again = crate::world::runs_of(&entries)[0];
     let run_state = &world.project().runs[&again];
-    assert_eq!((run_state.number, run_state.cause.by()), (2, "alice"));
+    assert_eq!((run_state.number, run_state.cause.by()), (1, "alice"));
     assert_eq!(qnt9_engine::contexts::event_name(world.project(), run_state), "push");
     world.work_through(again);
     check(

@@ -536,7 +536,7 @@ pub(crate) fn line(entry: &Entry) -> String {
         Fact::ApprovalRejected { person, .. } => person.clone(),
         Fact::GatesOpened { job, environment, .. } => format!("{job} to {environment}"),
         Fact::GatesClosed { job, reason, .. } => format!("{job}: {reason}"),
-        Fact::JobSuperseded { run, job, by } => format!("{job} of {run} by {by}"),
+        Fact::JobSuperseded { run, job, by, .. } => format!("{job} of {run} by {by}"),
         Fact::JobStarted { attempt, .. } | Fact::JobRerun { attempt } => attempt.to_string(),
         Fact::JobLost { attempt, retry, .. } => format!("{attempt} retry {retry}"),
         Fact::JobFinished { attempt, result, reason, .. } => {

@@ -32,6 +32,16 @@ fn all() -> Vec<Refusal> {
         Refusal::WrongActor { act: "settle a push", actor: text("alice") },
         Refusal::OnlyEmbedded { what: "a time scale", project: "shop".into() },
         Refusal::Stale { attempt: text("7.deploy.1"), now: text("attempt 2 is running") },
+        Refusal::CheckClosed {
+            check: qnt9_model::CheckId(62),
+            now: text("release or plan changed since, and it was asked anew"),
+        },
+        Refusal::NoSuchStep {
+            run: RunId(7),
+            job: text("test.2"),
+            step: 3,
+            reason: text("only the 2 steps before step 2 ended; go on from there or before"),
+        },
         Refusal::Dispatch {
             path: text("ci.yml"),
             reason: text("refs/heads/main is not at c1c1c1c"),
@@ -115,6 +125,8 @@ fn variant(refusal: &Refusal) -> &'static str {
         Refusal::NoRelease { .. } => "NoRelease",
         Refusal::StateLocked { .. } => "StateLocked",
         Refusal::StateConflict { .. } => "StateConflict",
+        Refusal::CheckClosed { .. } => "CheckClosed",
+        Refusal::NoSuchStep { .. } => "NoSuchStep",
         Refusal::Invalid { .. } => "Invalid",
     }
 }
@@ -133,6 +145,8 @@ fn every_refusal_is_a_sentence_that_says_why() {
         WrongActor (Forbidden): this is not for alice: settle a push
         OnlyEmbedded (Forbidden): a time scale exists only for the embedded reference project, not for shop
         Stale (Conflict): attempt 7.deploy.1 no longer counts: attempt 2 is running
+        CheckClosed (Conflict): check 62 takes no answer: release or plan changed since, and it was asked anew
+        NoSuchStep (Invalid): job test.2 of run 7 cannot be retried from step 3: only the 2 steps before step 2 ended; go on from there or before
         Dispatch (Invalid): ci.yml cannot be dispatched: refs/heads/main is not at c1c1c1c
         RunOver (Conflict): run 7 is over: superseded by run 9
         NothingWaits (Conflict): no job of run 7 waits for an approval for production: the job waits for a runner

@@ -128,6 +128,7 @@ fn leg_state(leg: &LegShape, attempt: Option<&AttemptShape>, clock: &Clock) -> (
     let time = time.unwrap_or_default();
     match (leg.phase, leg.result) {
         (Phase::Gated, _) => (WAITS, format!("waits for the gates of {environment}")),
+        (Phase::Pending, _) => (NOT_YET, "waits for its concurrency group".to_owned()),
         (Phase::Queued, _) => (NOT_YET, "waits for a free runner".to_owned()),
         (Phase::Running, _) => (AT_WORK, format!("{time}{number}")),
         (Phase::Lost, _) => (WAITS, "its runner was lost: a person must decide".to_owned()),

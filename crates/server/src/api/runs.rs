@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use qnt9_engine::state::{Project, Run};
-use qnt9_model::command::{Decision, WorkflowFile};
+use qnt9_model::command::{Again, Decision, WorkflowFile};
 use qnt9_model::{Actor, Command, Entry, EnvironmentName, Fact, JobKey, RunId, Sha, StreamId};
 use serde::Deserialize;
 
@@ -248,7 +248,8 @@ pub(super) async fn rerun(
     Path((project, run)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<Started>), ApiError> {
     let (stream, run) = named(&core, &caller, &project, &run)?;
-    let entries = core.ask(&stream, &caller.0.actor, Command::Rerun { run }).await?;
+    let entries =
+        core.ask(&stream, &caller.0.actor, Command::Rerun { run, what: Again::All }).await?;
     started(&entries)
 }
 

@@ -49,6 +49,8 @@ pub enum ErrorClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
+    /// It waits for its concurrency group.
+    Pending,
     /// It waits for the gates of its environment.
     Gated,
     /// It waits for a free runner.

@@ -46,7 +46,7 @@ pub(super) fn project(stream: &StreamId, project: &Project) -> ProjectShape {
 pub(super) fn run(project: &Project, run: &Run) -> RunShape {
     let rerun_of = match run.cause {
         Cause::Rerun { of, .. } => Some(of),
-        Cause::Push { .. } | Cause::Dispatch { .. } => None,
+        Cause::Push { .. } | Cause::Dispatch { .. } | Cause::Schedule { .. } => None,
     };
     let gated = run.legs.values().filter(|leg| leg.phase == LegPhase::Gated);
     let mut waits_for: Vec<EnvironmentName> =
@@ -116,6 +116,7 @@ fn job(
 
 fn leg(state: &State, project: &Project, run: &Run, leg: &LegState, now: Millis) -> LegShape {
     let (phase, ended) = match leg.phase {
+        LegPhase::Queued => (Phase::Pending, None),
         LegPhase::Gated => (Phase::Gated, None),
         LegPhase::Open => (Phase::Queued, None),
         LegPhase::Running => (Phase::Running, None),
@@ -335,8 +336,8 @@ pub(super) fn notification(
         posted: of.posted,
         by: by(project, &of.by),
         delivered: of.delivered,
-        failures: of.failures,
-        failure: of.failure.clone(),
+        failures: of.delivery.failures,
+        failure: of.delivery.failure.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use http::{StatusCode, Uri};
 use qnt9_console::form::CSRF_FIELD;
 use qnt9_console::time::Clock;
 use qnt9_console::{View, pages, paths};
-use qnt9_model::command::Decision;
+use qnt9_model::command::{Again, Decision};
 use qnt9_model::fact::Subjects;
 use qnt9_model::refusal::RefusalClass;
 use qnt9_model::{
@@ -66,7 +66,7 @@ fn command_on_run(run: RunId, act: &str, fields: &Fields) -> Option<Command> {
         }
         "reject" => Command::Reject { run, environment: environment()?, comment },
         "cancel" => Command::CancelRun { run },
-        "rerun" => Command::Rerun { run },
+        "rerun" => Command::Rerun { run, what: Again::All },
         "resolve" => {
             let job = JobKey::from(fields.get("job")?.as_str());
             let decision = match fields.get("decision")?.as_str() {

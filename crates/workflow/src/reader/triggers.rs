@@ -4,7 +4,7 @@ use super::Reader;
 use super::fields::Fields;
 use crate::inputs::{Input, InputKind};
 use crate::yaml::{Node, NodeKind, Scalar, ScalarKind};
-use crate::{Filter, Schedule, Trigger, cron, pattern};
+use crate::{Cron, Filter, Schedule, Trigger, Zone, pattern};
 
 const EVENTS: [&str; 4] = ["push", "pull_request", "workflow_dispatch", "schedule"];
 
@@ -200,10 +200,18 @@ impl Reader<'_> {
 
     fn schedule(&mut self, node: &Node) -> Option<Schedule> {
         let fields = self.fields(node, &["cron", "timezone"], &[])?;
-        let timezone = fields.get("timezone").and_then(|node| self.filled_text(node));
+        let timezone = fields.get("timezone").and_then(|node| {
+            let name = self.filled_text(node)?;
+            if Zone::named(&name).is_none() {
+                let message = format!("`{name}` is no time zone");
+                let hint = "write a name of the IANA database, such as Europe/Berlin".to_owned();
+                self.report_with_hint(node.span.clone(), message, hint);
+            }
+            Some(name)
+        });
         let node = self.required(&fields, "cron")?;
         let cron = self.filled_text(node)?;
-        if let Err(error) = cron::check(&cron) {
+        if let Err(error) = Cron::parse(&cron) {
             self.report(node.span.clone(), format!("`{cron}` is no schedule: {error}"));
         }
         Some(Schedule { cron, timezone })
