@@ -43,6 +43,13 @@ pub const ARTIFACT_FILES_MAX: usize = 100_000;
 /// One answer or upload of the server to a built-in action may take this long.
 pub const ARTIFACT_TRANSFER: Duration = Duration::from_secs(10 * 60);
 
+/// How long the workspace of a job's last failed attempt is kept.
+pub const WORKSPACE_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A bigger workspace is not kept.
+pub const WORKSPACE_KEPT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// All kept workspaces together; beyond this the oldest go.
+pub const WORKSPACES_KEPT_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
+
 /// How long a service has after SIGTERM before SIGKILL, unless its spec says otherwise.
 pub const REPLICA_STOP_GRACE: Duration = Duration::from_secs(10);
 /// A service's log is rotated once beyond this size: `log` becomes `log.1`.

@@ -1,6 +1,10 @@
 //! Processes in groups: started, signalled and cleared away as one.
 
-use std::collections::BTreeMap;
+mod id;
+mod leftovers;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -11,6 +15,11 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout_at};
+
+pub use id::ProcessId;
+pub(crate) use id::boot_id;
+pub(crate) use leftovers::Leftovers;
+use table::descendants;
 
 /// How often a group that is asked to end is looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -121,7 +130,7 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 pub(crate) async fn kill_descendants() -> usize {
     let this = rustix::process::getpid();
     let deadline = Instant::now() + KILL_WAIT;
-    let mut killed = std::collections::BTreeSet::new();
+    let mut killed = BTreeSet::new();
     loop {
         while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
         let living = descendants(this);
@@ -136,83 +145,5 @@ pub(crate) async fn kill_descendants() -> usize {
     }
 }
 
-/// Kills every process of this machine that has `NAME=VALUE` in the environment it was started
-/// with, and returns how many there were. For the children of a shim that died.
-pub(crate) async fn kill_marked(name: &str, value: &str) -> usize {
-    let mark = format!("{name}={value}");
-    let deadline = Instant::now() + KILL_WAIT;
-    let mut killed = std::collections::BTreeSet::new();
-    loop {
-        let marked: Vec<Pid> = processes()
-            .filter(|process| process.state != 'Z')
-            .map(|process| process.pid)
-            .filter(|pid| has_in_environment(*pid, &mark))
-            .collect();
-        if marked.is_empty() || Instant::now() > deadline {
-            return killed.len();
-        }
-        for pid in marked {
-            killed.insert(pid.as_raw_nonzero());
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
-        sleep(POLL).await;
-    }
-}
-
-fn has_in_environment(pid: Pid, mark: &str) -> bool {
-    // Unreadable means another user's process, or one that has just ended: neither is ours.
-    std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
-        .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|e| e == mark.as_bytes()))
-}
-
-/// When the process started, in clock ticks since boot: with the id, it names a process for ever.
-pub(crate) fn start_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let process = Process::parse(&stat)?;
-    (process.state != 'Z').then_some(process.start_time)
-}
-
-struct Process {
-    pid: Pid,
-    state: char,
-    parent: i32,
-    start_time: u64,
-}
-
-impl Process {
-    /// One `/proc/PID/stat`, see proc_pid_stat(5). The name in parentheses may hold anything.
-    fn parse(stat: &str) -> Option<Self> {
-        let (pid, rest) = stat.split_once(" (")?;
-        let (_, fields) = rest.rsplit_once(") ")?;
-        let mut fields = fields.split(' ');
-        let state = fields.next()?.chars().next()?;
-        let parent = fields.next()?.parse().ok()?;
-        let start_time = fields.nth(17)?.parse().ok()?;
-        Some(Self { pid: Pid::from_raw(pid.parse().ok()?)?, state, parent, start_time })
-    }
-}
-
-/// The processes of this machine as of now; one may have ended when it is looked at.
-fn processes() -> impl Iterator<Item = Process> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter(|entry| {
-            entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
-        })
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok())
-        .filter_map(|stat| Process::parse(&stat))
-}
-
-/// The living descendants of a process, itself not included.
-fn descendants(root: Pid) -> Vec<Pid> {
-    let processes: Vec<Process> = processes().collect();
-    let mut found = vec![root];
-    let mut next = 0;
-    while next < found.len() {
-        let parent = found[next].as_raw_nonzero().get();
-        found.extend(processes.iter().filter(|p| p.parent == parent).map(|p| p.pid));
-        next += 1;
-    }
-    let is_living = |pid: &Pid| processes.iter().any(|p| p.pid == *pid && p.state != 'Z');
-    found.into_iter().skip(1).filter(is_living).collect()
-}
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,9 @@ pub(crate) enum Request {
     Follow { from: u64 },
     /// Cancel the job. The shim closes the connection once that is in the journal.
     Cancel,
+    /// End the job's processes at once. The shim closes the connection once the job is over. Not known
+    /// to protocol 1.
+    Kill,
     /// A replica only: what became of the process. Answered by a `ReplicaStatus`.
     Status,
     /// A replica only: SIGTERM, this long a wait, SIGKILL. Answered by a `ReplicaStatus` at the end.

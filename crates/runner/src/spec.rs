@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{CANCEL_INTERRUPT_GRACE, CANCEL_TERMINATE_GRACE, CANCEL_TIMEOUT, JOB_TIMEOUT};
 
-/// The version of [`JobSpec`] that this program writes and reads.
-pub const SPEC_VERSION: u32 = 1;
+/// The latest version of [`JobSpec`]; this program reads it and those before. 2 added `resume_from`.
+pub const SPEC_VERSION: u32 = 2;
 
 /// One attempt at one job. Holds no secret, so it may lie in the job's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
-    /// [`SPEC_VERSION`].
+    /// At most [`SPEC_VERSION`].
     pub version: u32,
     /// The run's number.
     pub run: u64,
@@ -44,6 +44,20 @@ pub struct JobSpec {
     pub patience: Patience,
     /// Where things lie.
     pub folders: Folders,
+    /// The earlier attempt on whose steps and workspace this one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_from: Option<ResumeFrom>,
+}
+
+/// An attempt that was kept (see [`crate::kept`]), and the first step that is carried out again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumeFrom {
+    /// The kept attempt's folder. It stays as it is: the workspace is copied.
+    pub attempt_dir: PathBuf,
+    /// What the attempt is called, for people.
+    pub attempt: String,
+    /// The step, counted from 0. Those before it are taken over as they ended.
+    pub step: u32,
 }
 
 /// The secret part of a job. It travels through the shim's standard input and lies in no file.
@@ -55,6 +69,15 @@ pub struct JobSecrets {
     pub secrets: BTreeMap<String, String>,
     /// Further texts to hide in logs.
     pub masks: Vec<String>,
+}
+
+impl JobSecrets {
+    /// All secrets by name, the job's token among them.
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&str, &str)> {
+        let token = ("GITHUB_TOKEN", self.token.as_str());
+        let others = self.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        std::iter::once(token).chain(others.filter(|(name, _)| *name != "GITHUB_TOKEN"))
+    }
 }
 
 impl std::fmt::Debug for JobSecrets {

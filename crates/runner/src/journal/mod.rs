@@ -16,6 +16,6 @@ pub use frame::{FRAME_HEADER_BYTES, FrameError, encode};
 pub use reader::{Follow, JournalError, Reader};
 pub use record::{
     Annotation, AnnotationLevel, Interval, JobResult, LogLine, PROTOCOL_VERSION, Record,
-    StepConclusion,
+    StepConclusion, ValuePart,
 };
 pub use writer::Writer;

@@ -36,7 +36,8 @@ pub enum JournalError {
     },
     /// Its writer is newer than this program.
     #[error(
-        "the shim of {path} speaks protocol version {theirs}, this program only {PROTOCOL_VERSION}"
+        "the shim of {path} speaks protocol version {theirs}, this program knows up to \
+         {PROTOCOL_VERSION}; start the newer program again, or wait until the job has ended"
     )]
     Version {
         /// The journal.
@@ -44,6 +45,14 @@ pub enum JournalError {
         /// The version of its writer.
         theirs: u32,
     },
+}
+
+impl JournalError {
+    /// Whether its bytes have changed since they were written, which no second look can mend.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Frame { source: FrameError::Damaged { .. }, .. })
+    }
 }
 
 /// Bytes of a journal turned into records, wherever they come from.
@@ -200,7 +209,7 @@ impl Follow {
     async fn connect(&self) -> Result<Source, JournalError> {
         let journal = self.dir.journal();
         match self.greet().await {
-            Ok((stream, welcome)) if welcome.protocol == PROTOCOL_VERSION => {
+            Ok((stream, welcome)) if welcome.protocol <= PROTOCOL_VERSION => {
                 Ok(Source::Socket { stream, decoder: Decoder::new(self.offset) })
             }
             Ok((_, welcome)) => {

@@ -2,9 +2,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The version of records and of the socket's conversation. A server that reads a higher one must
-/// not guess.
-pub const PROTOCOL_VERSION: u32 = 1;
+use crate::process::ProcessId;
+
+/// The version of records and of the socket's conversation. Lower ones are understood: a shim outlives
+/// the server that started it, and the next one may be newer. Of a higher one nothing is guessed.
+///
+/// 2 added [`Record::ProcessStarted`], [`Record::HandedOn`], [`Record::KillRequested`], the identity in
+/// [`Record::Hello`] and the question to kill a job.
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// One entry of a job's journal. Times are milliseconds since the Unix epoch; steps are counted from
 /// 0 in the order of the job.
@@ -17,6 +22,9 @@ pub enum Record {
         protocol: u32,
         /// The shim's process id.
         pid: u32,
+        /// The shim's process, named for ever. `None` from a shim of protocol 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        process: Option<ProcessId>,
         /// When it began.
         at: u64,
     },
@@ -28,6 +36,13 @@ pub enum Record {
         name: String,
         /// When it began.
         at: u64,
+    },
+    /// A process of a step has begun, by which it is found should this shim die.
+    ProcessStarted {
+        /// The step.
+        step: u32,
+        /// The process, which leads a group of its own.
+        process: ProcessId,
     },
     /// Lines already masked.
     Log {
@@ -50,6 +65,19 @@ pub enum Record {
         /// The remark.
         #[serde(flatten)]
         annotation: Annotation,
+    },
+    /// What later steps get from this one and those before it, as a whole; written when a step has
+    /// changed something.
+    HandedOn {
+        /// The step after which it stands so.
+        step: u32,
+        /// Variables of the job. `None` for a value that holds a secret which is not among the job's
+        /// secrets: it is kept nowhere.
+        env: BTreeMap<String, Option<Vec<ValuePart>>>,
+        /// Folders that `GITHUB_PATH` put first, the latest first.
+        paths: Vec<String>,
+        /// A step has hidden a value with `::add-mask::`, and such values are kept nowhere.
+        masked: bool,
     },
     /// The end of a step. Skipped steps have this record only.
     StepFinished {
@@ -76,6 +104,11 @@ pub enum Record {
         /// When.
         at: u64,
     },
+    /// Somebody asked to end the job at once.
+    KillRequested {
+        /// When.
+        at: u64,
+    },
     /// The last record.
     JobFinished {
         /// How it went.
@@ -95,6 +128,16 @@ pub struct LogLine {
     pub at: u64,
     /// Without its line feed, at most [`crate::limits::LOG_LINE_BYTES_MAX`] bytes before masking.
     pub text: String,
+}
+
+/// A piece of a value that a step handed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValuePart {
+    /// As it stands.
+    Text(String),
+    /// The value of the job's secret of this name.
+    Secret(String),
 }
 
 /// How much a remark matters.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{ReplicaSpec, ReplicaStatus};
 use crate::detach::spawn_detached;
-use crate::process::start_time;
+use crate::process::Leftovers;
 use crate::shim_dir::ShimDir;
 use crate::socket::{self, Request, Welcome};
 
@@ -154,25 +154,26 @@ async fn until_unlocked(dir: &ShimDir) -> Result<(), ReplicaError> {
     }
 }
 
-/// Ends a process whose supervisor died. Its start time makes sure that it is still the same one.
+/// Ends a process whose supervisor died, and what it started. One that is known by its number only, and
+/// has another start or boot, is somebody else's.
 async fn end_orphan(
     dir: &Path,
     status: &ReplicaStatus,
     grace: Duration,
 ) -> Result<(), ReplicaError> {
+    let process = status.process();
     let pid = i32::try_from(status.pid).ok().and_then(Pid::from_raw);
-    let lives = || start_time(status.pid) == Some(status.start_time);
-    for (signal, patience) in [(Signal::TERM, grace), (Signal::KILL, STOP_EXTRA)] {
-        let Some(pid) = pid.filter(|_| lives()) else { return Ok(()) };
-        // It may end between the question and the signal.
-        let _ = kill_process_group(pid, signal);
-        let deadline = Instant::now() + patience;
-        while lives() && Instant::now() < deadline {
-            sleep(POLL).await;
-        }
+    let Some(pid) = pid.filter(|_| process.lives()) else { return Ok(()) };
+    // It may end between the question and the signal.
+    let _ = kill_process_group(pid, Signal::TERM);
+    let deadline = Instant::now() + grace;
+    while process.lives() && Instant::now() < deadline {
+        sleep(POLL).await;
     }
-    if lives() {
-        return Err(ReplicaError::Stuck { dir: dir.into(), pid: status.pid });
+    if process.lives() {
+        let _ = kill_process_group(pid, Signal::KILL);
     }
-    Ok(())
+    let leftovers = Leftovers { known: vec![process], ..Leftovers::default() };
+    let killed = leftovers.kill().await;
+    killed.map(drop).map_err(|_| ReplicaError::Stuck { dir: dir.into(), pid: status.pid })
 }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::process::{ProcessId, boot_id};
+
 pub use client::{ReplicaError, start, status, stop};
 pub use log::last_log_lines;
 pub use supervisor::{SupervisorError, run};
@@ -58,8 +60,11 @@ impl std::fmt::Debug for ReplicaSpec {
 pub struct ReplicaStatus {
     id: String,
     pid: u32,
-    /// With the id it names the process for ever; see proc_pid_stat(5).
+    /// With the id it names the process until the machine is started again; see proc_pid_stat(5).
     start_time: u64,
+    /// The machine's boot. Empty when a supervisor of version 0.1 wrote it.
+    #[serde(default)]
+    boot: String,
     address: SocketAddr,
     started_ms: u64,
     exit: Option<Exit>,
@@ -91,6 +96,12 @@ impl ReplicaStatus {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The service's process, named for ever.
+    fn process(&self) -> ProcessId {
+        let boot = if self.boot.is_empty() { boot_id() } else { self.boot.clone() };
+        ProcessId { pid: self.pid, start_time: self.start_time, boot }
     }
 
     /// The service's process id.

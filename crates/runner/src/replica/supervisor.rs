@@ -22,7 +22,7 @@ use crate::journal::PROTOCOL_VERSION;
 use crate::limits::{OUTPUT_DRAIN, READERS_DRAIN, REPLICA_STOP_GRACE};
 use crate::lines::Lines;
 use crate::mask::Masker;
-use crate::process::{Group, Invocation, adopt_orphans, kill_descendants, start_time};
+use crate::process::{Group, Invocation, ProcessId, adopt_orphans, kill_descendants};
 use crate::shim_dir::{Lock, ShimDir};
 use crate::socket::{self, Request, Welcome};
 use crate::which::which;
@@ -107,10 +107,12 @@ async fn supervise(
     mut group: Group,
     pipe: pipe::Receiver,
 ) -> io::Result<()> {
+    let process = ProcessId::of(group.pid());
     let status = ReplicaStatus {
         id: spec.id.clone(),
         pid: group.pid(),
-        start_time: start_time(group.pid()).unwrap_or_default(),
+        start_time: process.as_ref().map(|process| process.start_time).unwrap_or_default(),
+        boot: process.map(|process| process.boot).unwrap_or_default(),
         address: spec.address,
         started_ms: now_ms(),
         exit: None,
@@ -195,7 +197,7 @@ async fn answer(
             let _ = stop.try_send(Duration::from_millis(grace_ms));
             until_exit(&mut status).await;
         }
-        Request::Follow { .. } | Request::Cancel => {
+        Request::Follow { .. } | Request::Cancel | Request::Kill => {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a replica is no job"));
         }
     }

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use thiserror::Error;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::last_seen::{self, LastSeen};
 use crate::detach::{Detached, spawn_detached};
-use crate::journal::{Follow, JobResult, JournalError, Reader, Record, StepConclusion};
-use crate::process::kill_marked;
+use crate::journal::{Follow, JobResult, JournalError};
+use crate::process::{Leftovers, ProcessId};
 use crate::shim_dir::ShimDir;
 use crate::socket::{self, Request, Welcome};
 use crate::spec::{JobSecrets, JobSpec};
@@ -21,11 +23,13 @@ use crate::spec::{JobSecrets, JobSpec};
 const POLL: Duration = Duration::from_millis(2);
 const START_WAIT: Duration = Duration::from_secs(10);
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// How long a shim may take to end its job at once before it is killed itself.
+const KILL_WAIT: Duration = Duration::from_secs(3);
 
 /// What became of a job's shim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attachment {
-    /// There is no journal: nothing of the attempt has happened.
+    /// Nothing of the attempt has happened: there is no journal, or none beyond who was to write it.
     Absent,
     /// The shim answers; [`follow`] gets its records.
     Running {
@@ -39,21 +43,7 @@ pub enum Attachment {
     },
     /// The shim is gone and the job has no end. Call [`kill_leftovers`] before anything is tried
     /// again: the step in flight may still run.
-    Died {
-        /// In order, skipped ones included.
-        completed: Vec<CompletedStep>,
-        /// The step that had begun.
-        in_flight: Option<u32>,
-    },
-}
-
-/// A step that ended before its shim died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CompletedStep {
-    /// Its place in the job, from 0.
-    pub index: u32,
-    /// After `continue-on-error`.
-    pub conclusion: StepConclusion,
+    Died(LastSeen),
 }
 
 /// Why a shim could not be started or asked.
@@ -77,6 +67,15 @@ pub enum AttachError {
         /// The job's folder.
         dir: PathBuf,
         /// How long it was waited for, or what failed.
+        #[source]
+        source: io::Error,
+    },
+    /// Not even SIGKILL ends what it left.
+    #[error("what the job of {dir} left running is still there")]
+    Stuck {
+        /// The job's folder.
+        dir: PathBuf,
+        /// Which process.
         #[source]
         source: io::Error,
     },
@@ -110,7 +109,7 @@ pub async fn start(
         Err(said) => match attach(dir).await? {
             // Over before we could ask, or another shim was faster than this one.
             Attachment::Finished { .. } | Attachment::Running { .. } => Ok(shim),
-            Attachment::Absent | Attachment::Died { .. } => {
+            Attachment::Absent | Attachment::Died(_) => {
                 Err(AttachError::NotStarted { dir: dir.into(), said })
             }
         },
@@ -165,20 +164,77 @@ pub async fn cancel(dir: &Path) -> Result<(), AttachError> {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(source)) => match attach(dir).await? {
             Attachment::Running { .. } => Err(AttachError::Silent { dir: dir.into(), source }),
-            Attachment::Absent | Attachment::Finished { .. } | Attachment::Died { .. } => Ok(()),
+            Attachment::Absent | Attachment::Finished { .. } | Attachment::Died(_) => Ok(()),
         },
         Err(elapsed) => Err(AttachError::Silent { dir: dir.into(), source: elapsed.into() }),
     }
 }
 
+/// Ends the job at once with all its processes: the shim does it if it can, and writes that down; one that
+/// does not answer is killed with its whole session. Returns once the shim is gone. A job that is over by
+/// now is not an error.
+pub async fn kill(dir: &Path) -> Result<(), AttachError> {
+    let shim_dir = ShimDir::new(dir);
+    let asking = async {
+        let mut stream = shim_dir.connect().await?;
+        socket::send(&mut stream, &Request::Kill).await?;
+        let _: Welcome = socket::receive(&mut stream).await?;
+        // The shim closes the connection when the job is over.
+        stream.read_to_end(&mut Vec::new()).await
+    };
+    if matches!(timeout(KILL_WAIT, asking).await, Ok(Ok(_))) && is_gone(&shim_dir).await? {
+        return Ok(());
+    }
+    let journal = last_seen::read(&shim_dir)?;
+    if let Some(shim) = journal.shim {
+        shim.signal(Signal::KILL);
+    }
+    if !is_gone(&shim_dir).await? {
+        let source = io::ErrorKind::TimedOut.into();
+        return Err(AttachError::Silent { dir: dir.into(), source });
+    }
+    kill_leftovers(dir).await.map(drop)
+}
+
+/// Waits until no shim works in the folder any more; `false` when it does not come to that.
+async fn is_gone(dir: &ShimDir) -> Result<bool, AttachError> {
+    let deadline = Instant::now() + KILL_WAIT;
+    while dir.path().is_dir() {
+        let lock = dir.try_lock();
+        let lock = lock.map_err(|source| AttachError::Folder { dir: dir.path().into(), source })?;
+        if lock.is_some() {
+            return Ok(true);
+        }
+        if Instant::now() > deadline {
+            return Ok(false);
+        }
+        sleep(POLL).await;
+    }
+    Ok(true)
+}
+
 /// Kills what the dead shim of `dir` left running, and returns how many processes that were. To be
 /// called before the job's folder is used again or removed.
+///
+/// They are known by the mark in their environment, by the shim's session, and by what the journal
+/// says of each step's process. A shim that still lives is at work in another folder, of which this one
+/// is a copy: nothing of it is touched.
 pub async fn kill_leftovers(dir: &Path) -> Result<usize, AttachError> {
-    let read = || -> io::Result<JobSpec> {
-        Ok(serde_json::from_slice(&std::fs::read(ShimDir::new(dir).spec())?)?)
+    let shim_dir = ShimDir::new(dir);
+    let read =
+        || -> io::Result<JobSpec> { Ok(serde_json::from_slice(&std::fs::read(shim_dir.spec())?)?) };
+    let spec = match read() {
+        // Nothing was ever started here.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        read => read.map_err(|source| AttachError::Folder { dir: dir.into(), source })?,
     };
-    let spec = read().map_err(|source| AttachError::Folder { dir: dir.into(), source })?;
-    Ok(kill_marked("RUNNER_TRACKING_ID", &spec.tracking_id()).await)
+    let journal = last_seen::read(&shim_dir)?;
+    if journal.last_seen.rebooted || journal.shim.as_ref().is_some_and(ProcessId::lives) {
+        return Ok(0);
+    }
+    let mark = Some(format!("RUNNER_TRACKING_ID={}", spec.tracking_id()));
+    let leftovers = Leftovers { mark, session: journal.shim, known: journal.processes };
+    leftovers.kill().await.map_err(|source| AttachError::Stuck { dir: dir.into(), source })
 }
 
 /// What a shim that is gone said at last, as the end of a sentence (`: ...`); `None` when it said
@@ -206,18 +262,11 @@ fn read_end(dir: &ShimDir) -> Result<Attachment, AttachError> {
     if !dir.journal().exists() {
         return Ok(Attachment::Absent);
     }
-    let mut reader = Reader::open(&dir.journal(), 0)?;
-    let (mut completed, mut in_flight) = (Vec::new(), None);
-    while let Some(record) = reader.next_record()? {
-        match record {
-            Record::StepStarted { index, .. } => in_flight = Some(index),
-            Record::StepFinished { index, conclusion, .. } => {
-                completed.push(CompletedStep { index, conclusion });
-                in_flight = None;
-            }
-            Record::JobFinished { result, .. } => return Ok(Attachment::Finished { result }),
-            _ => {}
-        }
-    }
-    Ok(Attachment::Died { completed, in_flight })
+    let journal = last_seen::read(dir)?;
+    Ok(match journal.result {
+        Some(result) => Attachment::Finished { result },
+        // One that gave up says why; one that says nothing was killed, and may begin once more.
+        None if !journal.has_begun && dir.said().is_empty() => Attachment::Absent,
+        None => Attachment::Died(journal.last_seen),
+    })
 }

@@ -10,14 +10,36 @@ use crate::clock::now_ms;
 use crate::journal::{Annotation, AnnotationLevel, Record};
 use crate::spec::Patience;
 
-/// Whether and when work must stop: the wish to cancel, and the clocks of the job and the step.
+/// What somebody outside wants of the job. The later ones include the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    GoOn,
+    /// Steps are asked to end, and `always()` steps run.
+    Cancel,
+    /// Every process ends now, and no step begins.
+    Kill,
+}
+
+impl Wish {
+    /// Says what is wanted now; nobody can want less than was wanted before.
+    pub(super) fn raise(wish: &watch::Sender<Self>, to: Self) {
+        wish.send_if_modified(|wish| {
+            let is_more = to > *wish;
+            *wish = to.max(*wish);
+            is_more
+        });
+    }
+}
+
+/// Whether and when work must stop: what is wanted outside, and the clocks of the job and the step.
 pub(super) struct Control {
-    wish: watch::Receiver<bool>,
+    wish: watch::Receiver<Wish>,
     noted: watch::Sender<bool>,
     log: Arc<JobLog>,
     job_deadline: Instant,
     patience: Patience,
     cancelled: Option<Instant>,
+    killed: bool,
 }
 
 /// Why a step must stop now.
@@ -25,6 +47,8 @@ pub(super) struct Control {
 pub(super) enum Stop {
     Cancelled,
     StepTimeout,
+    /// At once, whatever the step has to say about it.
+    Killed,
 }
 
 /// What a step has to say about stopping.
@@ -37,13 +61,13 @@ pub(super) struct StepLimits {
 
 impl Control {
     pub(super) fn new(
-        wish: watch::Receiver<bool>,
+        wish: watch::Receiver<Wish>,
         noted: watch::Sender<bool>,
         log: Arc<JobLog>,
         patience: Patience,
     ) -> Self {
         let job_deadline = Instant::now() + Duration::from_millis(patience.job_ms);
-        Self { wish, noted, log, job_deadline, patience, cancelled: None }
+        Self { wish, noted, log, job_deadline, patience, cancelled: None, killed: false }
     }
 
     pub(super) fn patience(&self) -> Patience {
@@ -52,18 +76,31 @@ impl Control {
 
     /// Whether the job is cancelled by now, noting it if that is new.
     pub(super) fn is_cancelled(&mut self) -> io::Result<bool> {
-        if self.cancelled.is_none() && *self.wish.borrow() {
-            self.note_wish()?;
-        }
+        self.note_wish()?;
         if self.cancelled.is_none() && Instant::now() >= self.job_deadline {
             self.note_timeout()?;
         }
         Ok(self.cancelled.is_some())
     }
 
+    /// Whether the job must end at once.
+    pub(super) fn is_killed(&mut self) -> io::Result<bool> {
+        self.note_wish()?;
+        Ok(self.killed)
+    }
+
+    /// Resolves when the job must end at once. Cancel-safe.
+    pub(super) async fn killed(&mut self) -> io::Result<()> {
+        self.wish.wait_for(|wish| *wish == Wish::Kill).await.map_err(io::Error::other)?;
+        self.note_wish()
+    }
+
     /// Resolves when the running step must stop. Cancel-safe.
     pub(super) async fn stop(&mut self, step: StepLimits) -> io::Result<Stop> {
         loop {
+            if self.is_killed()? {
+                return Ok(Stop::Killed);
+            }
             let far = Instant::now() + Duration::from_secs(365 * 24 * 60 * 60);
             let limit = self.cancelled.map_or(self.job_deadline, |at| {
                 at + Duration::from_millis(self.patience.cancel_ms)
@@ -80,18 +117,28 @@ impl Control {
                     }
                     true
                 }
-                wish = self.wish.wait_for(|wish| *wish), if !was_cancelled => {
+                wish = self.wish.wait_for(|wish| *wish == Wish::Kill || !was_cancelled && *wish == Wish::Cancel) => {
                     wish.map_err(io::Error::other)?;
                     false
                 }
             };
-            if is_timeout { self.note_timeout() } else { self.note_wish() }?;
+            if is_timeout {
+                self.note_timeout()?;
+            }
         }
     }
 
+    /// Puts into the journal what is wanted, if that is new.
     fn note_wish(&mut self) -> io::Result<()> {
-        self.cancelled = Some(Instant::now());
-        self.log.record(&Record::CancelRequested { at: now_ms() })?;
+        let wish = *self.wish.borrow();
+        let record = match wish {
+            Wish::Kill if !self.killed => Record::KillRequested { at: now_ms() },
+            Wish::Cancel if self.cancelled.is_none() => Record::CancelRequested { at: now_ms() },
+            Wish::GoOn | Wish::Cancel | Wish::Kill => return Ok(()),
+        };
+        self.cancelled.get_or_insert_with(Instant::now);
+        self.killed = wish == Wish::Kill;
+        self.log.record(&record)?;
         self.log.sync()?;
         self.noted.send_replace(true);
         Ok(())

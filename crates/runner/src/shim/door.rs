@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::control::Wish;
 use super::log::JobLog;
 use crate::journal::PROTOCOL_VERSION;
 use crate::limits::READERS_DRAIN;
@@ -19,10 +20,10 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) struct Door {
     pub(super) dir: ShimDir,
     pub(super) log: Arc<JobLog>,
-    /// Set by a client's `Cancel`; the job answers through `cancel_noted`.
-    pub(super) cancel: watch::Sender<bool>,
-    /// Becomes true when the cancel is in the journal, or the job is over anyway.
-    pub(super) cancel_noted: watch::Receiver<bool>,
+    /// Set by a client's `Cancel` or `Kill`; the job answers through `wish_noted`.
+    pub(super) wish: watch::Sender<Wish>,
+    /// Becomes true when the wish is in the journal, or the job is over anyway.
+    pub(super) wish_noted: watch::Receiver<bool>,
     /// Becomes true when the journal has its last record.
     pub(super) finished: watch::Receiver<bool>,
 }
@@ -66,8 +67,13 @@ impl Door {
             Request::Hello => Ok(()),
             Request::Follow { from } => self.stream_journal(stream, from).await,
             Request::Cancel => {
-                self.cancel.send_replace(true);
-                until_true(&mut self.cancel_noted.clone()).await;
+                Wish::raise(&self.wish, Wish::Cancel);
+                until_true(&mut self.wish_noted.clone()).await;
+                stream.shutdown().await
+            }
+            Request::Kill => {
+                Wish::raise(&self.wish, Wish::Kill);
+                until_true(&mut self.finished.clone()).await;
                 stream.shutdown().await
             }
             Request::Status | Request::Stop { .. } => {

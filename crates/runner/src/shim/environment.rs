@@ -133,6 +133,11 @@ impl Environment {
         }
     }
 
+    /// What `GITHUB_PATH` put first, the latest first.
+    pub(super) fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
     /// The `env` context before a step's own `env:`.
     pub(super) fn job_env(&self) -> &BTreeMap<String, String> {
         &self.job

@@ -14,6 +14,8 @@ pub(super) struct Heard {
     annotations: [usize; 3],
     warned_of_set_output: bool,
     pub(super) outputs: Vec<(String, String)>,
+    /// A value was hidden that no secret of the job holds.
+    pub(super) masked: bool,
     /// A command that GitHub switched off; it fails the step.
     pub(super) refused: Option<&'static str>,
 }
@@ -26,8 +28,14 @@ impl Heard {
             annotations: [0; 3],
             warned_of_set_output: false,
             outputs: Vec::new(),
+            masked: false,
             refused: None,
         }
+    }
+
+    /// Whose words these are.
+    pub(super) fn step(&self) -> u32 {
+        self.step
     }
 
     pub(super) fn lines(&mut self, segments: Vec<Segment>, log: &JobLog) -> io::Result<()> {
@@ -50,6 +58,7 @@ impl Heard {
             Line::Group(name) => Some(format!("##[group]{name}")),
             Line::EndGroup => Some("##[endgroup]".into()),
             Line::AddMask(secret) => {
+                self.masked |= !secret.trim().is_empty() && !log.contains_secret(&secret);
                 log.add_mask(&secret);
                 None
             }

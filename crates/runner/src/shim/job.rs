@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::contexts::Contexts;
 use super::control::Control;
 use super::environment::{Environment, runner_context};
+use super::handed_on::HandedOn;
 use super::log::JobLog;
 use crate::clock::now_ms;
 use crate::journal::{JobResult, Record};
@@ -27,6 +28,7 @@ pub(super) struct Job<'s> {
     pub(super) status: JobResult,
     /// Files that must not outlive the job: credentials.
     pub(super) clean_up: Vec<PathBuf>,
+    pub(super) handed_on: HandedOn,
 }
 
 impl<'s> Job<'s> {
@@ -40,24 +42,43 @@ impl<'s> Job<'s> {
         let contexts = Contexts::new(spec, secrets, &runner_context(spec));
         let environment = Environment::new(spec, inherited);
         let status = JobResult::Success;
-        let clean_up = Vec::new();
-        Self { spec, secrets, log, control, contexts, environment, status, clean_up }
+        let (clean_up, handed_on) = (Vec::new(), HandedOn::default());
+        Self { spec, secrets, log, control, contexts, environment, status, clean_up, handed_on }
     }
 
     /// Carries out all steps. An error is one of the journal: the job's fate is then unknown.
     pub(super) async fn run(mut self) -> io::Result<()> {
         match self.set_up() {
             Ok(()) => {
-                for (index, step) in (0..).zip(&self.spec.steps) {
-                    self.step(index, step).await?;
+                self.handed_on = HandedOn::of(&self.environment);
+                match &self.spec.resume_from {
+                    None => self.steps_from(0).await?,
+                    Some(from) => match self.take_over(from).await? {
+                        Ok(()) => self.steps_from(from.step).await?,
+                        Err(why) => self.give_up(&why)?,
+                    },
                 }
             }
-            Err(why) => {
-                self.log.line(&format!("##[error]{why}"))?;
-                self.set_status(JobResult::Failure);
-            }
+            Err(why) => self.give_up(&why)?,
         }
         self.finish().await
+    }
+
+    async fn steps_from(&mut self, first: u32) -> io::Result<()> {
+        for (index, step) in (0..).zip(&self.spec.steps).skip(first as usize) {
+            if self.control.is_killed()? {
+                break;
+            }
+            self.step(index, step).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing can be carried out.
+    fn give_up(&mut self, why: &str) -> io::Result<()> {
+        self.log.line(&format!("##[error]{why}"))?;
+        self.set_status(JobResult::Failure);
+        Ok(())
     }
 
     pub(super) fn set_status(&mut self, status: JobResult) {

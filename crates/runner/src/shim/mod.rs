@@ -8,18 +8,21 @@ mod control;
 mod door;
 mod environment;
 mod files;
+mod handed_on;
 mod hash_files;
 mod heard;
 mod job;
+mod last_seen;
 mod log;
 mod script;
 mod step;
 mod supervise;
+mod take_over;
 
 pub use client::{
-    AttachError, Attachment, CompletedStep, attach, cancel, follow, kill_leftovers, last_words,
-    start,
+    AttachError, Attachment, attach, cancel, follow, kill, kill_leftovers, last_words, start,
 };
+pub use last_seen::{CompletedStep, LastSeen, StepAtWork};
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -30,7 +33,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use self::control::Control;
+use self::control::{Control, Wish};
 use self::door::Door;
 use self::job::Job;
 use self::log::JobLog;
@@ -38,7 +41,7 @@ use crate::clock::now_ms;
 use crate::detach::leave_session;
 use crate::journal::{PROTOCOL_VERSION, Record, Writer};
 use crate::mask::Masker;
-use crate::process::{adopt_orphans, kill_descendants};
+use crate::process::{ProcessId, adopt_orphans, kill_descendants};
 use crate::shim_dir::{Lock, ShimDir};
 use crate::spec::{JobSecrets, JobSpec, SPEC_VERSION};
 
@@ -67,7 +70,7 @@ pub enum ShimError {
         source: io::Error,
     },
     /// The description is of another version.
-    #[error("the job's description has version {found}, this program reads {SPEC_VERSION}")]
+    #[error("the job's description has version {found}, this program reads up to {SPEC_VERSION}")]
     Version {
         /// The description's version, 0 when it has none.
         found: u32,
@@ -115,6 +118,13 @@ pub fn run(
     let spec = read_spec(&shim_dir)?;
     let secrets: JobSecrets =
         serde_json::from_reader(input).map_err(|error| ShimError::Secrets(error.into()))?;
+    if !last_seen::has_begun(&shim_dir) {
+        // A shim died before its first step: to begin once more is to begin once.
+        match std::fs::remove_file(shim_dir.journal()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(set_up(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
     let writer = match Writer::create(&shim_dir.journal()) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(ShimError::AlreadyRan { dir: dir.into() });
@@ -131,6 +141,7 @@ pub fn run(
     done.map_err(|source| ShimError::Journal { dir: dir.into(), source })
 }
 
+/// The description in a job's folder.
 fn read_spec(dir: &ShimDir) -> Result<JobSpec, ShimError> {
     let path = dir.spec();
     let unreadable = |source| ShimError::Spec { path: path.clone(), source };
@@ -139,7 +150,7 @@ fn read_spec(dir: &ShimDir) -> Result<JobSpec, ShimError> {
     let value: serde_json::Value =
         serde_json::from_slice(&bytes).map_err(|error| unreadable(error.into()))?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
-        Some(version) if version == u64::from(SPEC_VERSION) => {
+        Some(version) if (1..=u64::from(SPEC_VERSION)).contains(&version) => {
             serde_json::from_value(value).map_err(|error| unreadable(error.into()))
         }
         found => Err(ShimError::Version {
@@ -158,21 +169,17 @@ async fn attend(
     log: Arc<JobLog>,
 ) -> io::Result<()> {
     let pid = std::process::id();
-    log.record(&Record::Hello { protocol: PROTOCOL_VERSION, pid, at: now_ms() })?;
-    let (cancel, wish) = watch::channel(false);
-    let (noted, cancel_noted) = watch::channel(false);
+    let process = ProcessId::of(pid);
+    log.record(&Record::Hello { protocol: PROTOCOL_VERSION, pid, process, at: now_ms() })?;
+    let (wish, wished) = watch::channel(Wish::GoOn);
+    let (noted, wish_noted) = watch::channel(false);
     let (finish, finished) = watch::channel(false);
-    let door = Door {
-        dir: dir.clone(),
-        log: Arc::clone(&log),
-        cancel: cancel.clone(),
-        cancel_noted,
-        finished,
-    };
+    let door =
+        Door { dir: dir.clone(), log: Arc::clone(&log), wish: wish.clone(), wish_noted, finished };
     let door = tokio::spawn(door.serve(dir.listen(lock)?));
-    tokio::spawn(cancel_on_signal(signal(SignalKind::terminate())?, cancel.clone()));
+    tokio::spawn(cancel_on_signal(signal(SignalKind::terminate())?, wish.clone()));
 
-    let control = Control::new(wish, noted.clone(), Arc::clone(&log), spec.patience);
+    let control = Control::new(wished, noted.clone(), Arc::clone(&log), spec.patience);
     let done = Job::new(spec, secrets, inherited, log, control).run().await;
     if done.is_err() {
         kill_descendants().await;
@@ -184,8 +191,8 @@ async fn attend(
 }
 
 /// The machine shuts down, or a person has lost patience: the job ends as if cancelled.
-async fn cancel_on_signal(mut signal: tokio::signal::unix::Signal, cancel: watch::Sender<bool>) {
+async fn cancel_on_signal(mut signal: tokio::signal::unix::Signal, wish: watch::Sender<Wish>) {
     if signal.recv().await.is_some() {
-        cancel.send_replace(true);
+        Wish::raise(&wish, Wish::Cancel);
     }
 }

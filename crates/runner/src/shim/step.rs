@@ -65,6 +65,7 @@ impl Job<'_> {
         let outcome = self.outcome(&ran.end, &mut heard)?;
         let conclusion = self.conclusion(step, outcome, &mut heard)?;
         let outputs = self.publishable(ran.outputs, &mut heard)?;
+        self.note_handed_on(index, heard.masked)?;
         match conclusion {
             StepConclusion::Failure if self.status == JobResult::Success => {
                 self.set_status(JobResult::Failure);
@@ -76,7 +77,7 @@ impl Job<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of the record, all of them")]
-    fn record_finish(
+    pub(super) fn record_finish(
         &mut self,
         index: u32,
         step: &Step,

@@ -12,9 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use super::control::{Control, StepLimits, Stop};
 use super::heard::Heard;
 use super::log::JobLog;
+use crate::journal::Record;
 use crate::limits::OUTPUT_DRAIN;
 use crate::lines::Lines;
-use crate::process::{Group, Invocation};
+use crate::process::{Group, Invocation, ProcessId};
 
 const READ_BYTES: usize = 64 * 1024;
 
@@ -43,6 +44,9 @@ pub(super) async fn supervise(
             return Ok(StepEnd::Failed(format!("Cannot start {program}: {error}.")));
         }
     };
+    if let Some(process) = ProcessId::of(group.pid()) {
+        log.record(&Record::ProcessStarted { step: heard.step(), process })?;
+    }
     let mut output = Output { pipe, lines: Lines::default(), chunk: vec![0; READ_BYTES] };
     let mut is_open = true;
     let stop = loop {
@@ -55,21 +59,30 @@ pub(super) async fn supervise(
     let end = match stop {
         Err(status) => end_of(status),
         Ok(stop) => {
-            let patience = control.patience();
-            let asks = [
-                (Signal::INT, Duration::from_millis(patience.interrupt_ms)),
-                (Signal::TERM, Duration::from_millis(patience.terminate_ms)),
-            ];
-            let stopping = group.stop(&asks);
-            tokio::pin!(stopping);
-            loop {
-                tokio::select! {
-                    count = output.read(), if is_open => is_open = output.hear(count, log, heard)?,
-                    stopped = &mut stopping => { stopped?; break }
+            let mut is_killed = stop == Stop::Killed;
+            if !is_killed {
+                let patience = control.patience();
+                let asks = [
+                    (Signal::INT, Duration::from_millis(patience.interrupt_ms)),
+                    (Signal::TERM, Duration::from_millis(patience.terminate_ms)),
+                ];
+                let stopping = group.stop(&asks);
+                tokio::pin!(stopping);
+                loop {
+                    tokio::select! {
+                        count = output.read(), if is_open => {
+                            is_open = output.hear(count, log, heard)?;
+                        }
+                        stopped = &mut stopping => { stopped?; break }
+                        killed = control.killed() => { killed?; is_killed = true; break }
+                    }
                 }
             }
+            if is_killed {
+                group.stop(&[]).await?;
+            }
             match stop {
-                Stop::Cancelled => StepEnd::Cancelled,
+                Stop::Cancelled | Stop::Killed => StepEnd::Cancelled,
                 Stop::StepTimeout => StepEnd::Failed("The step has timed out.".into()),
             }
         }

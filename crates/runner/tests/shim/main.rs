@@ -7,6 +7,7 @@ mod bench;
 mod crashes;
 mod jobs;
 mod replicas;
+mod resuming;
 mod stopping;
 
 use std::collections::BTreeMap;
@@ -86,6 +87,7 @@ impl Case {
                 tool_cache: at("tools"),
                 bin: at("bin"),
             },
+            resume_from: None,
         };
         let secrets = JobSecrets {
             token: "attempt-token-1234".into(),

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use qnt9_runner::shim::{Attachment, attach, cancel};
+use qnt9_runner::shim::{Attachment, attach, cancel, kill};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -68,6 +69,49 @@ steps:
     assert_eq!(journal.result(), Some(JobResult::Failure));
     assert!(!is_alive(&case.file("child")));
     assert!(!is_alive(&case.file("escaped")));
+}
+
+#[tokio::test]
+async fn a_killed_job_ends_at_once_whatever_it_is_at() {
+    let mut case = Case::new(
+        r#"
+steps:
+  - run: |
+      trap '' INT TERM
+      setsid sh -c 'trap "" INT TERM; echo $$ > escaped; sleep 300' &
+      echo $$ > leader
+      while true; do sleep 0.05; done
+  - {run: echo never, if: always()}
+"#,
+    );
+    case.spec.patience.interrupt_ms = 600_000;
+    let _shim = case.start().await;
+    until(&case, "leader").await;
+    until(&case, "escaped").await;
+    // The grace of a cancel has begun, and nobody waits for its end.
+    cancel(&case.job_dir()).await.unwrap();
+    let start = Instant::now();
+    kill(&case.job_dir()).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(3));
+    assert!(!is_alive(&case.file("leader")) && !is_alive(&case.file("escaped")));
+    let journal = case.records().await;
+    assert_eq!(journal.conclusions(), ["cancelled"]);
+    assert_eq!(journal.result(), Some(JobResult::Cancelled));
+    assert!(journal.0.iter().any(|record| matches!(record, Record::KillRequested { .. })));
+    kill(&case.job_dir()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_shim_that_does_not_answer_is_killed_with_its_session() {
+    let case = Case::new("steps: [{run: 'echo $$ > leader; sleep 300'}]");
+    let mut shim = case.start().await;
+    until(&case, "leader").await;
+    let pid = Pid::from_raw(i32::try_from(shim.id().unwrap()).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    kill(&case.job_dir()).await.unwrap();
+    shim.wait().await.unwrap();
+    assert!(!is_alive(&case.file("leader")));
+    assert!(matches!(attach(&case.job_dir()).await.unwrap(), Attachment::Died(_)));
 }
 
 #[tokio::test]

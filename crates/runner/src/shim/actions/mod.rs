@@ -130,7 +130,7 @@ impl ActionWork<'_, '_> {
         tokio::select! {
             done = work => done.map_err(Undone::Failed),
             stop = self.job.control.stop(self.limits) => Err(match stop? {
-                Stop::Cancelled => Undone::Cancelled,
+                Stop::Cancelled | Stop::Killed => Undone::Cancelled,
                 Stop::StepTimeout => Undone::failed("The step has timed out."),
             }),
         }
