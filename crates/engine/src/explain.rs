@@ -281,6 +281,11 @@ impl Explain<'_> {
         let name = leg.leg.name.clone();
         match (leg.phase, gate) {
             (LegPhase::Gated, Some(gate)) => gate.why(self.now),
+            (LegPhase::Queued, _) => {
+                let group = leg.leg.concurrency.as_ref().map_or("", |own| own.group.as_str());
+                let evidence = format!("waits for concurrency group `{group}`");
+                Why::leaf(name, Holds::NotYet).because(evidence)
+            }
             (LegPhase::Gated | LegPhase::Open, _) => {
                 Why::leaf(name, Holds::NotYet).because("waits for a free runner")
             }

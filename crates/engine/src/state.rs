@@ -18,7 +18,7 @@ pub use notification::{Delivery, Notification};
 pub use platform::{Platform, Token};
 pub use project::{Project, Push, ScheduleState};
 pub use release::{Evidence, Plan, Release};
-pub use run::{Approval, Check, Job, JobPlan, LegPhase, LegState, Run};
+pub use run::{Approval, Check, Job, JobPlan, LegPhase, LegState, Run, RunBody, StoredWorkflow};
 
 /// The whole state: the platform's own stream and every project's.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -23,8 +23,8 @@ impl Applying<'_> {
             if repeat.jobs.contains(&leg.job) || repeat.legs.contains(key) {
                 run.legs.insert(key.clone(), leg.clone());
             } else if run.job(&leg.job).is_some_and(|job| job.plan != JobPlan::Waiting) {
-                run.legs
-                    .insert(key.clone(), LegState::planned(leg.leg.clone(), &leg.job, run.created));
+                let leg = LegState::planned(leg.leg.clone(), &leg.job, run.created);
+                run.legs.insert(key.clone(), leg);
             }
         }
         let kept = |key| run.legs.get(key).is_some_and(|leg| !leg.attempts.is_empty());

@@ -1,13 +1,16 @@
 //! Runs: made, begun, overtaken, ended.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use qnt9_model::fact::{Cause, Concurrency};
 use qnt9_model::{Fact, RunId};
 
 use super::Applying;
-use crate::state::{Job, JobPlan, Run};
+use crate::packed::Packed;
+use crate::state::{Job, JobPlan, Run, RunBody, StoredWorkflow};
+
+/// After so many new runs, what was opened of old ones is forgotten.
+const RUNS_BETWEEN_SHUTS: usize = 256;
 
 impl Applying<'_> {
     pub(super) fn run(&mut self, fact: &Fact) {
@@ -45,8 +48,21 @@ impl Applying<'_> {
                     run.finished = Some((*result, time));
                 }
                 self.leave_groups(*run);
+                self.put_away(*run);
             }
             _ => {}
+        }
+    }
+
+    /// Packs a run that is over. Now and then also forgets what was opened of others for somebody to
+    /// look at.
+    fn put_away(&mut self, id: RunId) {
+        let runs = &mut self.project.runs;
+        if let Some(run) = runs.get_mut(&id) {
+            run.body.pack();
+        }
+        if runs.len().is_multiple_of(RUNS_BETWEEN_SHUTS) {
+            runs.values_mut().for_each(|run| run.body.shut());
         }
     }
 
@@ -87,7 +103,8 @@ impl Applying<'_> {
             return;
         };
         let id = RunId(self.entry.sequence);
-        let workflow: Option<qnt9_workflow::Workflow> = serde_json::from_value(source.clone()).ok();
+        let written = self.project.keep_workflow(id, path, source);
+        let StoredWorkflow { source, workflow, .. } = self.project.workflows[&written].clone();
         let keys = workflow.iter().flat_map(|workflow| &workflow.jobs);
         let jobs = keys
             .map(|job| Job { key: job.key.clone(), plan: JobPlan::Waiting })
@@ -103,10 +120,9 @@ impl Applying<'_> {
             demo,
             reference: reference.clone(),
             commit: commit.clone(),
-            event: event.clone(),
-            inputs: inputs.clone(),
-            source: source.clone(),
-            workflow: workflow.map(Arc::new),
+            written,
+            source,
+            workflow,
             concurrency: concurrency.clone(),
             created: self.time(),
             started: None,
@@ -116,9 +132,13 @@ impl Applying<'_> {
             first: id,
             attempt: 1,
             superseded: None,
-            jobs,
-            legs: BTreeMap::new(),
             finished: None,
+            body: Packed::open(RunBody {
+                event: event.clone(),
+                inputs: inputs.clone(),
+                jobs,
+                legs: BTreeMap::new(),
+            }),
         };
         let last = self.project.numbers.entry(path.clone()).or_default();
         *last = (*last).max(*number);

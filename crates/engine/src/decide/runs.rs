@@ -81,7 +81,7 @@ fn again(on: &On<'_>, by: &str, run: &Run, repeat: Repeat) -> Fact {
         commit: run.commit.clone(),
         event: run.event.clone(),
         inputs: run.inputs.clone(),
-        workflow: run.source.clone(),
+        workflow: (*run.source).clone(),
         concurrency: run.concurrency.clone(),
         repeat: Some(Repeat { attempt, ..repeat }),
     }

@@ -26,7 +26,7 @@ pub struct Notification {
 }
 
 /// How reaching somebody outside has failed so far.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Tries that failed.
     pub failures: u32,

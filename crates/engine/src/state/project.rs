@@ -9,16 +9,17 @@ use qnt9_model::{
     AttemptId, CallKey, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId,
     Place, Policy, PushId, ReleaseDigest, RunId, Sha, UserText,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::agenda::Agenda;
 
 use super::{
     Artifact, Check, Deployment, Evidence, LegPhase, LegState, Notification, PlaceState, Plan,
-    Release, Run, Wait,
+    Release, Run, StoredWorkflow, Wait,
 };
 
 /// One project.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Project {
     /// The last entry's sequence number.
     pub sequence: u64,
@@ -42,13 +43,16 @@ pub struct Project {
     pub workflow_problems: Vec<(Sha, String, UserText)>,
     /// Pushes offered and not yet settled.
     pub pushes: BTreeMap<PushId, Push>,
-    /// All runs.
+    /// All runs; those that are over are packed.
     pub runs: BTreeMap<RunId, Run>,
+    /// The workflows of the runs, each under the first run of it.
+    pub workflows: BTreeMap<RunId, StoredWorkflow>,
     /// The runs that are not over: only these are looked at when something happens.
     pub live: BTreeSet<RunId>,
     /// Of the runs that are not over, those of each concurrency group.
     pub groups: BTreeMap<String, BTreeSet<RunId>>,
     /// What has yet to be looked at.
+    #[serde(skip)]
     pub agenda: Agenda,
     /// The schedules of the default branch's workflows.
     pub schedules: Vec<ScheduleState>,
@@ -103,6 +107,22 @@ impl Project {
     pub fn check(&self, id: CheckId) -> Option<&Check> {
         let (run, job) = self.checks.get(&id)?;
         self.runs.get(run)?.legs.get(job)?.checks.iter().find(|check| check.id == id)
+    }
+
+    /// Keeps a workflow for its runs, once for all that have the very same: under the first of them,
+    /// which is returned.
+    pub(crate) fn keep_workflow(
+        &mut self,
+        run: RunId,
+        path: &str,
+        source: &serde_json::Value,
+    ) -> RunId {
+        let mut newest = self.workflows.iter().rev().filter(|(_, stored)| stored.path == path);
+        let same = newest.find(|(_, stored)| *stored.source == *source).map(|(first, _)| *first);
+        same.unwrap_or_else(|| {
+            self.workflows.insert(run, StoredWorkflow::new(path.to_owned(), source.clone()));
+            run
+        })
     }
 
     /// The newest release built from a commit.
@@ -175,7 +195,7 @@ impl Project {
 }
 
 /// One schedule of a workflow of the default branch.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScheduleState {
     /// The workflow's file.
     pub path: String,
@@ -190,7 +210,7 @@ pub struct ScheduleState {
 }
 
 /// A push on its way into the repository.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Push {
     /// Who pushes.
     pub by: String,

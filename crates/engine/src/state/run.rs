@@ -1,16 +1,20 @@
 //! A run: its jobs and their legs.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use qnt9_model::fact::{Cause, Concurrency, Leg, Outcome, ResumePoint, Subjects};
 use qnt9_model::{AttemptId, CheckId, JobKey, Millis, RunId, Sha, StreamId, UserText};
 use qnt9_workflow::Workflow;
+use serde::{Deserialize, Serialize};
 
 use super::{Attempt, Delivery};
+use crate::packed::Packed;
 
-/// One run of a workflow.
-#[derive(Clone, Debug, PartialEq)]
+/// One run of a workflow. What only its own page shows is in its [`RunBody`], which is packed once
+/// the run is over, and read as if its fields were the run's own: to look at it opens it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -32,13 +36,13 @@ pub struct Run {
     pub reference: String,
     /// The commit.
     pub commit: Sha,
-    /// `github.event` as JSON text.
-    pub event: UserText,
-    /// Dispatch inputs as JSON texts.
-    pub inputs: Vec<(String, UserText)>,
+    /// The first run of the very same workflow, under which the project keeps it.
+    pub written: RunId,
     /// The workflow as stored.
-    pub source: serde_json::Value,
+    #[serde(skip)]
+    pub source: Arc<serde_json::Value>,
     /// The workflow; `None` when this version of qnt9 cannot read the one stored.
+    #[serde(skip)]
     pub workflow: Option<Arc<Workflow>>,
     /// Its concurrency group.
     pub concurrency: Option<Concurrency>,
@@ -58,15 +62,71 @@ pub struct Run {
     pub attempt: u32,
     /// The newer run that took its place.
     pub superseded: Option<(RunId, String)>,
+    /// How and when it ended.
+    pub finished: Option<(Outcome, Millis)>,
+    /// The rest.
+    pub(crate) body: Packed<RunBody>,
+}
+
+/// The larger part of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunBody {
+    /// `github.event` as JSON text.
+    pub event: UserText,
+    /// Dispatch inputs as JSON texts.
+    pub inputs: Vec<(String, UserText)>,
     /// Its jobs in file order.
     pub jobs: Vec<Job>,
     /// The legs of its planned jobs.
     pub legs: BTreeMap<JobKey, LegState>,
-    /// How and when it ended.
-    pub finished: Option<(Outcome, Millis)>,
+}
+
+impl Deref for Run {
+    type Target = RunBody;
+
+    fn deref(&self) -> &RunBody {
+        &self.body
+    }
+}
+
+impl DerefMut for Run {
+    fn deref_mut(&mut self) -> &mut RunBody {
+        &mut self.body
+    }
+}
+
+/// A workflow as its file was at some time; runs of it share it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredWorkflow {
+    /// The workflow's file.
+    pub path: String,
+    /// As stored.
+    pub source: Arc<serde_json::Value>,
+    /// As read; `None` when this version of qnt9 cannot read it.
+    #[serde(skip)]
+    pub workflow: Option<Arc<Workflow>>,
+}
+
+impl StoredWorkflow {
+    pub(crate) fn new(path: String, source: serde_json::Value) -> Self {
+        let mut stored = Self { path, source: Arc::new(source), workflow: None };
+        stored.read();
+        stored
+    }
+
+    /// Reads it as this version of qnt9 can.
+    pub(crate) fn read(&mut self) {
+        self.workflow = Workflow::deserialize(&*self.source).ok().map(Arc::new);
+    }
 }
 
 impl Run {
+    /// How many bytes its larger part is packed in, once it is over.
+    #[must_use]
+    pub fn packed_bytes(&self) -> Option<usize> {
+        self.body.packed_bytes()
+    }
+
     /// The job of that key in the file.
     #[must_use]
     pub fn job(&self, key: &str) -> Option<&Job> {
@@ -120,7 +180,7 @@ impl Run {
 }
 
 /// A job of a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// Its key in the file.
     pub key: String,
@@ -129,7 +189,7 @@ pub struct Job {
 }
 
 /// What has become of a job.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum JobPlan {
     /// It waits for its needs.
     Waiting,
@@ -157,7 +217,7 @@ pub enum JobPlan {
 }
 
 /// One leg of a job.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LegState {
     /// As planned.
     pub leg: Leg,
@@ -224,7 +284,7 @@ impl LegState {
 }
 
 /// Where a leg stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LegPhase {
     /// It waits for its concurrency group.
     Queued,
@@ -241,7 +301,7 @@ pub enum LegPhase {
 }
 
 /// A check that was asked for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// Its id.
     pub id: CheckId,
@@ -266,7 +326,7 @@ pub struct Check {
 }
 
 /// An approval or a rejection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
     /// Who.
     pub person: String,
