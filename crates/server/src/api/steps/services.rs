@@ -7,10 +7,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use qnt9_cluster::health::{self, Health, Probe};
+use qnt9_cluster::health::{self, Got, Health, Probe, Unhealthy};
 use qnt9_engine::state::Project;
 use qnt9_model::EnvironmentName;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::Core;
 use crate::api::error::ApiError;
@@ -20,6 +21,10 @@ use crate::orders::replicas;
 
 /// How long one health check through an environment's address may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a gateway that died may take until it carries again.
+const GATEWAY_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries to reach it.
+const GATEWAY_PULSE: Duration = Duration::from_millis(50);
 
 #[derive(Deserialize)]
 pub(crate) struct Where {
@@ -73,7 +78,7 @@ pub(crate) async fn health(
         .parse()
         .map_err(|_| ApiError::Failed(format!("the address `{address}` cannot be read")))?;
     let probe = Probe { address, path: path.clone(), expect_status: StatusCode::OK };
-    let report = match health::check(&probe, CHECK_TIMEOUT).await {
+    let report = match check_through_gateway(&probe).await {
         Health::Healthy => {
             let report = format!("GET http://{address}{path}: 200");
             return Ok(Json(HealthShape { healthy: true, report }));
@@ -84,6 +89,21 @@ pub(crate) async fn health(
     let rule = line.map(|line| format!("\n  qnt9.toml:{line}  health = \"{path}\""));
     let report = format!("{report}{}{}", log.unwrap_or_default(), rule.unwrap_or_default());
     Ok(Json(HealthShape { healthy: false, report }))
+}
+
+/// Asks until something answers: the gateway does, also in the name of a service that is down. Only a
+/// gateway that died says nothing, and it is started again, so its silence is no answer.
+async fn check_through_gateway(probe: &Probe) -> Health {
+    let until = Instant::now() + GATEWAY_PATIENCE;
+    loop {
+        let health = health::check(probe, CHECK_TIMEOUT).await;
+        let is_silence =
+            matches!(&health, Health::Unhealthy(Unhealthy { got: Got::Nothing(_), .. }));
+        if !is_silence || Instant::now() > until {
+            return health;
+        }
+        tokio::time::sleep(GATEWAY_PULSE).await;
+    }
 }
 
 /// A database on the platform's PostgreSQL.
