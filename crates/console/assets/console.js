@@ -129,7 +129,35 @@
     if (next && nearEnd) nearEnd.observe(next);
   }
 
+  // The slider through the past: where it stands is the page's address, and the parts that are
+  // marked `data-live` follow it.
+  function slide(form) {
+    const { from, to, at, marks } = form.dataset;
+    const field = one("input", form), home = form.getAttribute("action");
+    if (+to - +from < 1000) return;
+    const range = document.createElement("input"), list = document.createElement("datalist");
+    Object.assign(range, { type: "range", min: from, max: to, step: 1000, value: at });
+    range.setAttribute("aria-label", "Moment, between the first run and now; its marks are deployments");
+    list.id = "past-marks";
+    for (const mark of marks.split(",").filter(Boolean)) list.append(new Option("", mark));
+    range.setAttribute("list", list.id);
+    let waiting = 0;
+    range.addEventListener("input", () => {
+      const ms = +range.value, isNow = ms + 1000 > +to;
+      const shown = new Date(ms).toISOString();
+      field.value = shown.slice(0, 19);
+      range.setAttribute("aria-valuetext", isNow ? "now" : shown);
+      clearTimeout(waiting);
+      waiting = setTimeout(() => {
+        history.replaceState(null, "", isNow ? home : `${home}?at=${ms}`);
+        refresh();
+      }, 200);
+    });
+    form.append(range, list);
+  }
+
   function begin(root) {
+    all("form[data-slider]", root).forEach(slide);
     for (const key of [...streams.keys()]) if (key.isConnected === false) close(key);
     all("[data-tail]", root).forEach(tail);
     if (root.matches?.("[data-tail]")) tail(root);

@@ -23,7 +23,9 @@ pub(crate) fn finds(view: &View<'_>) -> Vec<Find> {
         finds.push(Find { words, href, hint });
     };
     let section = |name: &str| paths::section(view.stream, name);
-    for waiting in waiting(view).iter().filter(|waiting| waiting.wants_people()) {
+    // What waited at an earlier moment is nothing to do now.
+    let waiting = if view.past.is_some() { Vec::new() } else { waiting(view) };
+    for waiting in waiting.iter().filter(|waiting| waiting.wants_people()) {
         add(
             format!("Approve {} for {}", waiting.run.commit.short(), waiting.environment),
             paths::run(view.stream, waiting.run.id),

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use crate::view::{View, Visitor};
-use crate::{assets, find, form, paths};
+use crate::{assets, find, form, past, paths};
 
 /// The entries of the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(crate) fn page(view: &View<'_>, section: Section, title: &str, body: &Markup
             }
         }
     });
-    let main = html! { (trouble.unwrap_or_default()) (body) };
+    let main = html! { (trouble.unwrap_or_default()) (past::banner(view)) (body) };
     let frame = Frame { title, events: Some(&events), top, find, foot, dialogs, main };
     frame.markup(view.visitor)
 }

@@ -17,6 +17,7 @@ pub mod graph;
 pub mod log;
 pub mod markdown;
 pub mod pages;
+pub mod past;
 pub mod paths;
 mod standing;
 mod status;

@@ -8,6 +8,7 @@ use qnt9_model::{Fact, Millis, Refusal, Role, UserText};
 
 use crate::log::LogLine;
 use crate::pages::{self, AuditFilter, AuditPage, Chosen, JobLog, RunExtras, RunsFilter, SignIn};
+use crate::past::Then;
 use crate::sample::{Sample, sha};
 use crate::time::Clock;
 use crate::{Markup, SignedIn, View, Visitor};
@@ -35,6 +36,7 @@ fn every_page(sample: &Sample, visitor: &Visitor) -> Vec<(String, String)> {
             ("environments".to_owned(), pages::environments(view)),
             ("approvals".to_owned(), pages::approvals(view)),
             ("releases".to_owned(), pages::releases(view)),
+            ("past".to_owned(), pages::past(&view.then(&then(sample)))),
             ("notifications".to_owned(), pages::notifications(view)),
             ("find".to_owned(), pages::find(view)),
             (
@@ -85,6 +87,19 @@ fn every_page(sample: &Sample, visitor: &Visitor) -> Vec<(String, String)> {
         }
         all.into_iter().map(|(name, page)| (name, page.into_string())).collect()
     })
+}
+
+/// The last moment of a sample, looked at an hour later; its fact says what a user wrote.
+fn then(sample: &Sample) -> Then {
+    let title = UserText::from(HOSTILE);
+    Then {
+        number: 2,
+        fact: Fact::NotificationPosted { call: None, text: title.clone(), title, webhook: None },
+        by: qnt9_model::Actor::Person { name: "carol".to_owned(), demo: true },
+        recorded: sample.now,
+        newest: 1_204,
+        now: sample.now.plus(3_600_000),
+    }
 }
 
 fn sign_in_page() -> SignIn<'static> {
@@ -201,14 +216,61 @@ fn home_says_what_needs_whom() {
         "id=\"needs\"",
         "id=\"latest\"",
         &expect![[r#"
-        Nothing needs you
-        Production serves nothing yet.
+            Nothing needs you
+            Production serves nothing yet.
+            Environments
+            Service | development | staging | production |
+            stock | nothing yet | nothing yet | nothing yet |
+            infrastructure | no plan yet | no plan yet | no plan yet |
+            Back in time
+            As it stood at (UTC) Show One fact back
+            qnt9 status --at 2026-11-24T05:00:00Z
+        "#]],
+    );
+}
+
+#[test]
+fn the_past_says_that_it_is_one_and_offers_no_act() {
+    let sample = Sample::story();
+    let alice = signed_in("alice", Role::Admin);
+    check(&sample, &alice, "past", "<main", "</main>", &expect![[r#"
+        You look at the past: Thu 03 Dec 2026 05:48:52 UTC. This is how things stood then; nothing can be done here. Other pages tell of today.
+        The last fact by then is 2 of 1,204, Thu 03 Dec 2026 05:48:52 UTC: notification “<img src=x onerror=alert(1)>&quot;'><script>alert(2)</script>&amp;amp;” was posted, by carol (demo).
+        One fact back One fact on The deployment before Back to now
+        One thing waited for people then
+        Production serves 2c41f9e, 3 commits behind main.
+        9f03c1a for production
+        2 commits by carol and dana · plan +1 ~1 -0, nothing destroyed · load-test: P95 212 ms, P99 402 ms, failed 0.02 %, availability 99.98 % · 1 of 2 approvals · can approve: alice · expires in 6 d
         Environments
         Service | development | staging | production |
-        stock | nothing yet | nothing yet | nothing yet |
-        infrastructure | no plan yet | no plan yet | no plan yet |
-    "#]],
-    );
+        stock | nothing yet | 9f03c1a
+        5 min ago · dana · 1 behind main | 2c41f9e → 9f03c1a waits
+        waits for one approval · 16 s |
+        infrastructure | no plan yet | +3 ~1 -0
+        planned 6 min ago by run 227 | +1 ~1 -0
+        planned 19 s ago by run 304, which goes on |
+        Back in time
+        As it stood at (UTC) Show
+        qnt9 status --at 2026-12-03T05:48:52Z
+        Runs
+        Status | Workflow | Commit | When | Took |
+        waits | Terraform Apply - Multi-Environment #7 production
+        Merge develop: search by WKN · dispatched by carol
+        2 of alice, bob, carol approve (1 of 2); 30 s since it was asked for (16 s passed) | main 9f03c1a | 19 s ago | 19 s |
+        success | Staging #129 staging
+        Merge develop: search by WKN · pushed by dana | main 9f03c1a | 6 min ago | 53 s |
+        failure | Staging #128 staging
+        rank by recency <script>alert(1)</script> · pushed by dana | main a41d77e | 47 min ago | 52 s |
+        success | Terraform Apply - Multi-Environment #6 production
+        Search by symbol · dispatched by carol | main 2c41f9e | 9 d ago | 53 s |
+        success | Staging #126 staging
+        Search by symbol · pushed by dana | main 2c41f9e | 9 d ago | 53 s |
+    "#]]);
+    let pages = every_page(&sample, &alice);
+    let (_, past) = pages.iter().find(|(name, _)| name == "past").expect("it is there");
+    let main = past.split("<main").nth(1).and_then(|main| main.split("</main>").next()).unwrap();
+    assert!(!main.contains("method=\"post\""), "the past cannot be changed");
+    assert!(main.contains("method=\"get\"") && main.contains("type=\"datetime-local\""));
 }
 
 #[test]
@@ -362,6 +424,9 @@ fn a_rolled_back_deployment_says_why_and_how_far() {
             infrastructure | no plan yet | +3 ~1 -0
             planned 6 min ago by run 227 | +1 ~1 -0
             planned 27 s ago by run 304 |
+            Back in time
+            As it stood at (UTC) Show One fact back
+            qnt9 status --at 2026-12-03T05:49:00Z
         "#]],
     );
 }

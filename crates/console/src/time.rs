@@ -86,6 +86,12 @@ pub fn machine(at: Millis) -> String {
     timestamp(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// Date and time in UTC as a form's field of type `datetime-local` wants them.
+#[must_use]
+pub fn field(at: Millis) -> String {
+    timestamp(at).strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
 /// A moment as an address says it: milliseconds, RFC 3339, or date and time in UTC as a form's field
 /// of type `datetime-local` sends them. `None` for anything else.
 #[must_use]

@@ -4,6 +4,7 @@ use qnt9_engine::State;
 use qnt9_engine::state::{Platform, Project};
 use qnt9_model::{Millis, Role, StreamId};
 
+use crate::past::Then;
 use crate::text;
 use crate::time::Clock;
 
@@ -22,6 +23,8 @@ pub struct View<'a> {
     pub visitor: &'a Visitor,
     /// Why nothing can be recorded at the moment.
     pub trouble: Option<&'a str>,
+    /// The earlier moment that the state is of; `None` for now.
+    pub past: Option<&'a Then>,
 }
 
 impl<'a> View<'a> {
@@ -35,7 +38,13 @@ impl<'a> View<'a> {
         trouble: Option<&'a str>,
     ) -> Option<Self> {
         let (stream, project) = state.projects.get_key_value(stream)?;
-        Some(Self { state, stream, project, clock, visitor, trouble })
+        Some(Self { state, stream, project, clock, visitor, trouble, past: None })
+    }
+
+    /// The same of a state that is an earlier moment's.
+    #[must_use]
+    pub fn then(self, then: &'a Then) -> Self {
+        Self { past: Some(then), ..self }
     }
 
     /// Now.

@@ -11,7 +11,7 @@ use crate::frame::{Section, page};
 use crate::status::Shape;
 use crate::view::View;
 use crate::waiting::waiting;
-use crate::{board, paths, standing, text};
+use crate::{board, past, paths, standing, text};
 
 /// Runs shown at the foot of the page.
 const LATEST_RUNS: usize = 8;
@@ -52,6 +52,7 @@ pub fn home(view: &View<'_>) -> Markup {
             h2 #board-title { "Environments" }
             (board::table(view))
         }
+        (past::form(view))
         section.panel #latest data-live aria-labelledby="latest-title" {
             h2 #latest-title { "Latest runs" }
             @let latest: Vec<&Run> = view.project.runs.values().rev().take(LATEST_RUNS).collect();
@@ -76,7 +77,7 @@ fn title(needs: &[Need]) -> String {
 }
 
 /// How the last environment stands: that is where it matters most.
-fn sentence(view: &View<'_>) -> String {
+pub(crate) fn sentence(view: &View<'_>) -> String {
     let Some(environment) = board::environments(view).pop() else {
         return "No environment is known yet.".to_owned();
     };

@@ -6,7 +6,8 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use qnt9_console::log::STEP_LINES_MAX;
 use qnt9_console::pages::{self, Chosen, LiveStep, RunExtras, RunsFilter, Summary};
-use qnt9_console::time::Clock;
+use qnt9_console::past::Then;
+use qnt9_console::time::{self, Clock};
 use qnt9_console::{Markup, View, assets, paths};
 use qnt9_model::{AttemptId, DeploymentId, RunId, StreamId};
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use super::guard::Caller;
 use super::logs::AttemptLog;
 use crate::Core;
 use crate::machine::now;
+use crate::past::{PastError, When};
 
 /// Bytes of an artifact that are sent at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -88,12 +90,89 @@ pub(super) async fn asset(
     }
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct HomeAsked {
+    at: String,
+    fact: Option<u64>,
+}
+
+/// Home: of now, or of an earlier moment.
 pub(super) async fn home(
     State(console): State<Console>,
     caller: Caller,
     Path(project): Path<String>,
+    Query(asked): Query<HomeAsked>,
 ) -> Response {
-    render(&console.core, &caller, &project, "project of that name", |view| Some(pages::home(view)))
+    let core = &console.core;
+    let when = match (asked.fact, asked.at.as_str()) {
+        (Some(fact), _) => Some(When::Entry(fact)),
+        (None, "") => None,
+        (None, text) => match time::read(text) {
+            // What is still to come is told of as now.
+            Some(at) => (at < now()).then_some(When::At(at)),
+            None => {
+                let reason = format!("“{text}” is no date and time.");
+                let back = paths::home(&StreamId::from(project.as_str()));
+                let page = pages::trouble(
+                    &caller.visitor(core),
+                    "That moment cannot be read",
+                    &reason,
+                    &back,
+                );
+                return html(StatusCode::UNPROCESSABLE_ENTITY, page);
+            }
+        },
+    };
+    match when {
+        Some(when) => past(core, &caller, project, when).await,
+        None => {
+            render(core, &caller, &project, "project of that name", |view| Some(pages::home(view)))
+        }
+    }
+}
+
+/// Home as it was at an earlier moment.
+async fn past(core: &Core, caller: &Caller, project: String, when: When) -> Response {
+    let visitor = caller.visitor(core);
+    let stream = StreamId::from(project);
+    let newest = core.read(|state| Some(state.projects.get(&stream)?.sequence));
+    let Some(newest) = newest else {
+        return html(StatusCode::NOT_FOUND, pages::not_found(&visitor, "project of that name"));
+    };
+    let moment = match core.past(&stream, when).await {
+        Ok(moment) => moment,
+        Err(error) => {
+            let status = match error {
+                PastError::Before { .. } | PastError::Future { .. } => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            let (title, reason) = ("That moment cannot be shown", format!("{error}."));
+            let page = pages::trouble(&visitor, title, &reason, &paths::home(&stream));
+            return html(status, page);
+        }
+    };
+    let at = match when {
+        When::At(at) => at,
+        When::Entry(_) => moment.last.time,
+    };
+    let then = Then {
+        number: moment.last.sequence,
+        fact: moment.last.fact.clone(),
+        by: moment.last.actor.clone(),
+        recorded: moment.last.time,
+        newest,
+        now: now(),
+    };
+    let clock = Clock::utc(at);
+    let page = View::of(&moment.state, &stream, &clock, &visitor, None)
+        .map(|view| pages::past(&view.then(&then)));
+    match page {
+        Some(page) => html(StatusCode::OK, page),
+        None => html(StatusCode::NOT_FOUND, pages::not_found(&visitor, "project of that name")),
+    }
 }
 
 #[derive(Default, Deserialize)]
