@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::fixture::{self, APPROVERS, BRANCH, DEVELOPER, DISPATCHED, PROGRAM, PUSHED};
+use super::judge::asks;
 use super::kills::Killer;
 use super::site::Site;
 use super::watch::{Attempt, legs};
@@ -157,7 +158,7 @@ impl Delivery<'_> {
         let job = leg["job"].as_str().context("a leg has a key")?;
         let number = attempts(leg);
         let attempt = format!("{run}.{job}.{number}");
-        ensure!(!leg["environment"].is_null(), "{attempt} has no environment and asks a person");
+        ensure!(asks(leg["environment"].as_str(), number), "{attempt} asks a person: {leg}");
         let hit = self.killer.attempts().contains(&attempt);
         ensure!(hit, "{attempt} is lost, and nobody killed its shim: {leg}");
         let until = Instant::now() + QUESTION;

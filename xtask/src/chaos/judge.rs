@@ -1,6 +1,7 @@
 //! Whether a delivery under fire came out as one without: results, steps, logs, approvals, traffic.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -9,9 +10,15 @@ use super::delivery::Delivered;
 use super::fixture::{
     self, APPROVERS, DISPATCHED_JOBS, ENVIRONMENTS, Job, PUSHED_JOBS, SHARES, line_of,
 };
-use super::site::Site;
+use super::site::{PULSE, Site};
 use super::watch::{Attempt, Seen};
 use crate::prove::http::Connection;
+
+/// A job without environment is tried so often before a person is asked.
+const TRIES_BY_ITSELF: usize = 3;
+
+/// How long a killed gateway may take until it carries again.
+const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Collects what is not as it should be.
 pub(super) struct Judge<'a> {
@@ -86,7 +93,7 @@ impl Judge<'_> {
                 format!("{name} was lost, and nobody killed its shim: {reason}")
             });
             let is_asked = asked.contains(&name);
-            let must_be_asked = !is_last && job.environment.is_some();
+            let must_be_asked = !is_last && asks(job.environment, place + 1);
             self.must(is_asked == must_be_asked, || {
                 format!("{name}: asked about: {is_asked}; should have been: {must_be_asked}")
             });
@@ -220,19 +227,32 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Both environments answer as this delivery's service does.
+    /// Both environments answer as this delivery's service does, once there is a gateway.
     fn answers(&mut self, number: u32) -> Result<()> {
+        let expected = (200, fixture::answer(number));
+        let until = Instant::now() + GATEWAY_PATIENCE;
         for address in addresses(self.site)? {
-            let answer = Connection::open(&address)
-                .and_then(|mut connection| connection.ask("GET", "/", "", ""));
-            let expected = fixture::answer(number);
-            let right = answer.as_ref().is_ok_and(|(status, body)| {
-                *status == 200 && body.as_slice() == expected.as_bytes()
-            });
+            let answer = loop {
+                let answer = Connection::open(&address)
+                    .and_then(|mut connection| connection.ask("GET", "/", "", ""))
+                    .map(|(status, body)| (status, String::from_utf8_lossy(&body).into_owned()));
+                match answer {
+                    Err(_) if Instant::now() < until => std::thread::sleep(PULSE),
+                    answer => break answer,
+                }
+            };
+            let right = answer.as_ref().is_ok_and(|answer| *answer == expected);
+            let answer = answer.map_err(|error| format!("{error:#}"));
             self.must(right, || format!("{address} answers {answer:?} instead of {expected:?}"));
         }
         Ok(())
     }
+}
+
+/// Whether a person is asked when this attempt is lost: always for an environment, and else when it
+/// was lost too often to be tried again without.
+pub(super) fn asks<T>(environment: Option<T>, attempt: usize) -> bool {
+    environment.is_some() || attempt >= TRIES_BY_ITSELF
 }
 
 /// `HOST:PORT` of every environment that has a service.

@@ -18,9 +18,9 @@ use super::users::GatewayDeaths;
 use super::watch::{Attempt, Watch};
 
 /// Changes that do not come are not waited for any longer.
-const CHANGES_PATIENCE: Duration = Duration::from_secs(5);
+const CHANGES_PATIENCE: Duration = Duration::from_secs(2);
 /// A job to hit, or a gateway, is not waited for any longer.
-const TARGET_PATIENCE: Duration = Duration::from_secs(5);
+const TARGET_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A kill that was carried out.
 #[derive(Clone, Debug)]

@@ -89,11 +89,11 @@ pub(super) fn draw(seed: u64, kills: usize) -> Vec<Kill> {
 fn kill(dice: &mut Dice) -> Kill {
     let target = target(dice.below(100));
     let when = if dice.below(100) < 50 {
-        When::After(dice.ms(50..2_000))
+        When::After(dice.ms(20..1_200))
     } else {
-        When::Changes(u32::try_from(1 + dice.below(10)).unwrap_or(1))
+        When::Changes(u32::try_from(1 + dice.below(6)).unwrap_or(1))
     };
-    let away = if dice.below(100) < 50 { Duration::ZERO } else { dice.ms(0..3_000) };
+    let away = if dice.below(100) < 50 { Duration::ZERO } else { dice.ms(0..2_500) };
     let successor = match target {
         Target::ServerTwice => dice.ms(0..100),
         _ => dice.ms(100..1_000),

@@ -74,6 +74,7 @@ pub(super) fn sum(outcomes: &[Outcome], as_json: bool) {
     );
     let questions: usize = outcomes.iter().map(|outcome| outcome.asked).sum();
     let reattached = Distribution::of(outcomes.iter().flat_map(|one| one.reattached.clone()));
+    let gaps = Distribution::of(outcomes.iter().flat_map(|one| one.met.gaps.clone()));
     let starts = outcomes.iter().flat_map(|one| &one.done).filter_map(|done| done.start);
     let starts = Distribution::of(starts);
     tools::say(&format!("\ndeliveries   {}, {well} as without kills", outcomes.len()));
@@ -87,6 +88,7 @@ pub(super) fn sum(outcomes: &[Outcome], as_json: bool) {
     tools::say(&format!("questions    {questions}, each asked and answered"));
     tools::say(&format!("ready        {starts}"));
     tools::say(&format!("known again  {reattached}"));
+    tools::say(&format!("no gateway   {gaps}, as users saw it"));
     if as_json {
         let by_target: serde_json::Map<String, Value> = by_target
             .iter()
@@ -102,6 +104,7 @@ pub(super) fn sum(outcomes: &[Outcome], as_json: bool) {
             "questions": questions,
             "ready_ms": starts.json(),
             "known_again_ms": reattached.json(),
+            "without_gateway_ms": gaps.json(),
         }}));
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Met {
     pub(super) requests: u64,
     /// Failures that a killed gateway accounts for: it carried the request, or was not back yet.
     pub(super) while_gateway_was_gone: u64,
+    /// From a gateway's death to the next answer, as each user saw it.
+    pub(super) gaps: Vec<Duration>,
     /// All others, with what was wrong.
     pub(super) failures: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl Users {
             let met = user.join().map_err(|_| anyhow::anyhow!("a user fell over"))?;
             all.requests += met.requests;
             all.while_gateway_was_gone += met.while_gateway_was_gone;
+            all.gaps.extend(met.gaps);
             all.failures.extend(met.failures);
         }
         Ok(all)
@@ -79,6 +82,7 @@ struct User {
 
 impl User {
     fn visit(mut self, mut due: Instant, stop: &AtomicBool) -> Met {
+        let mut without_gateway: Option<Instant> = None;
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             due += PAUSE;
@@ -86,8 +90,15 @@ impl User {
             let outcome = self.request();
             self.met.requests += 1;
             match outcome {
-                Ok(()) => self.last_success = began,
-                Err(_) if self.has_lost_its_gateway() => self.met.while_gateway_was_gone += 1,
+                Ok(()) => {
+                    let gap = without_gateway.take().map(|death| death.elapsed());
+                    self.met.gaps.extend(gap);
+                    self.last_success = began;
+                }
+                Err(_) if self.gateway_lost_at().is_some() => {
+                    without_gateway = self.gateway_lost_at();
+                    self.met.while_gateway_was_gone += 1;
+                }
                 Err(failure) => {
                     let after = began.elapsed().as_millis();
                     self.met.failures.push(format!("{failure:#}, after {after} ms"));
@@ -97,10 +108,10 @@ impl User {
         self.met
     }
 
-    /// Whether a gateway was killed since it answered here.
-    fn has_lost_its_gateway(&self) -> bool {
+    /// When a gateway was killed last since it answered here.
+    fn gateway_lost_at(&self) -> Option<Instant> {
         let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-        deaths.iter().any(|death| *death >= self.last_success)
+        deaths.last().copied().filter(|death| *death >= self.last_success)
     }
 
     fn request(&mut self) -> Result<()> {
