@@ -44,6 +44,8 @@ async fn main() -> Result<(), Failure> {
         job_environment: Vec::new(),
         postgres: None,
         public_read: true,
+        log: qnt9_server::LogPlace::Folder,
+        keep_live: None,
     };
     let server = Server::start(config).await?;
     let core = server.core();

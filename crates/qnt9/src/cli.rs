@@ -124,15 +124,26 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Where the dashboard, the API and git are served, on 127.0.0.1
-    #[arg(long, default_value_t = 9009)]
-    pub port: u16,
+    /// Where the dashboard, the API and git are served, on 127.0.0.1 [default: 9009]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Take over from the server that works in the data folder; jobs, services and traffic go on
+    #[arg(long)]
+    pub upgrade: bool,
     /// Deliver without a person, then stop: the demonstration's people approve by themselves
     #[arg(long)]
     pub exit: bool,
     /// Start only the platform
     #[arg(long, conflicts_with_all = ["exit", "bad_release"])]
     pub empty: bool,
+    #[command(flatten)]
+    pub log: Log,
+    /// This server's name among those that share a database
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub replica: String,
+    /// How many of a stream's newest entries stay outside the compressed archive; 0 archives nothing
+    #[arg(long, value_name = "ENTRIES", default_value_t = 100_000)]
+    pub keep_live: u64,
     /// Go on to deliver a release that fails in production, to see it rolled back
     #[arg(long)]
     pub bad_release: bool,
@@ -149,6 +160,15 @@ pub struct Status {
     /// As it stood after this fact of the project's log
     #[arg(long, value_name = "N")]
     pub fact: Option<u64>,
+}
+
+/// Where the log of facts lies.
+#[derive(Clone, Debug, Args)]
+pub struct Log {
+    /// Keep the log of facts in this PostgreSQL database, which several servers may share
+    /// [default: in the data folder]
+    #[arg(long, value_name = "URL", env = "QNT9_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -319,12 +339,16 @@ pub enum Audit {
         /// Verify an export instead
         #[arg(long, value_name = "FILE")]
         export: Option<PathBuf>,
+        #[command(flatten)]
+        log: Log,
     },
     /// Write a stream, or all of them, as JSON Lines that verify without this program's store
     Export {
         /// Only this stream: `platform`, or a project
         #[arg(long)]
         stream: Option<String>,
+        #[command(flatten)]
+        log: Log,
     },
 }
 

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use qnt9_store::folder::Holder;
+use qnt9_store::folder::{Holder, Server};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -107,8 +107,24 @@ fn read_tokens(path: &Path) -> Result<AllTokens, Failure> {
     })
 }
 
-/// Who holds a data folder's lock now, as they wrote into it; `None` when nobody does.
+/// Who works in a data folder now, as they said themselves; the first of those that share it. `None` when
+/// nobody does.
 pub fn holder(data: &Path) -> Option<Holder> {
+    let sharing = Server::all(data).unwrap_or_default();
+    let alive = sharing.into_iter().find(|server| server.is_alive);
+    holder_alone(data).or_else(|| Some(alive?.holder))
+}
+
+/// Who is in the way of a server that shares the data folder under this name: one that has the folder for
+/// itself, or the name.
+pub fn holder_of_name(data: &Path, name: &str) -> Option<Holder> {
+    let sharing = Server::all(data).unwrap_or_default();
+    let namesake = sharing.into_iter().find(|server| server.is_alive && server.name == name);
+    holder_alone(data).or_else(|| Some(namesake?.holder))
+}
+
+/// Who has a data folder for themselves.
+fn holder_alone(data: &Path) -> Option<Holder> {
     let path = data.join("lock");
     let file = fs::File::open(&path).ok()?;
     if file.try_lock_shared().is_ok() {
@@ -134,6 +150,20 @@ mod tests {
         let root = held.root().to_owned();
         drop(held);
         assert_eq!(holder(&root), None);
+    }
+
+    #[test]
+    fn a_shared_folder_is_held_by_whoever_is_alive_and_a_name_by_its_namesake() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = qnt9_store::DataFolder::open_shared(&folder.path().join("data"), "a").unwrap();
+        held.announce("http://127.0.0.1:9009").unwrap();
+        let address = |holder: Option<Holder>| holder.and_then(|holder| holder.address);
+        let root = held.root().to_owned();
+        assert_eq!(address(holder(&root)).as_deref(), Some("http://127.0.0.1:9009"));
+        assert_eq!(address(holder_of_name(&root, "a")).as_deref(), Some("http://127.0.0.1:9009"));
+        assert_eq!(holder_of_name(&root, "b"), None);
+        drop(held);
+        assert_eq!((holder(&root), holder_of_name(&root, "a")), (None, None));
     }
 
     #[test]

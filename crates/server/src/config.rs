@@ -6,11 +6,40 @@ use std::sync::Arc;
 
 use qnt9_runner::postgres::Postgres;
 
+/// Where the log of facts lies.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum LogPlace {
+    /// In the data folder, for one server.
+    #[default]
+    Folder,
+    /// In a PostgreSQL database, which several servers may share. Blobs stay in the data folder.
+    Database {
+        /// Its address, with the password.
+        url: String,
+        /// This server's name among those that share the log.
+        server: String,
+    },
+}
+
+/// Without the password.
+impl std::fmt::Debug for LogPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder => f.write_str("Folder"),
+            Self::Database { server, .. } => write!(f, "Database {{ server: {server} }}"),
+        }
+    }
+}
+
 /// Everything the server needs.
 #[derive(Clone)]
 pub struct Config {
     /// The data folder.
     pub data: PathBuf,
+    /// Where the log of facts lies.
+    pub log: LogPlace,
+    /// How many of a stream's newest entries stay outside the archive; `None` archives nothing.
+    pub keep_live: Option<u64>,
     /// The master key's file, outside the data folder.
     pub key_file: PathBuf,
     /// Where to listen; loopback unless told otherwise.

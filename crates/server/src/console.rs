@@ -36,6 +36,7 @@ use qnt9_console::paths;
 use crate::Core;
 pub(crate) use guard::guard_programs;
 use session::UsedLinks;
+pub(crate) use session::cookie_of_port;
 
 /// The largest form.
 const FORM_BYTES_MAX: usize = 64 * 1024;

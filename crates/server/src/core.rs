@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use qnt9_engine::State;
 use qnt9_model::door::{Answer, Door, Identity, Workspace};
-use qnt9_model::{Actor, Ask, AttemptId, Command, Entry, Refusal, Role, StreamId};
+use qnt9_model::{Actor, Ask, AttemptId, CheckId, Command, Entry, Refusal, Role, StreamId};
 use qnt9_store::key::{MacKey, SealKey};
 use qnt9_store::{Blobs, DataFolder, LogHandle, MasterKey};
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use crate::machine::Machine;
 use crate::orders::jobs::LiveJobs;
 use crate::past::{Moment, Past, PastError, When};
 use crate::repositories::Abandoned;
+use crate::sharing::{Claims, Owners};
 
 /// What everything in the server shares. Clones are cheap and the same.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ struct Inner {
     config: Config,
     folder: DataFolder,
     machine: Machine,
+    owners: Owners,
+    claims: Claims,
     log: LogHandle,
     blobs: Blobs,
     log_key: SealKey,
@@ -47,7 +50,6 @@ impl Core {
         blobs: Blobs,
         key: MasterKey,
     ) -> Self {
-        let abandoned = machine.read(Abandoned::at_start);
         let inner = Inner {
             log_key: key.seal_key("job-logs"),
             token_key: key.mac_key("job-tokens"),
@@ -55,11 +57,13 @@ impl Core {
             config,
             folder,
             machine,
+            owners: Owners::default(),
+            claims: Claims::default(),
             log,
             blobs,
             key,
             live_jobs: LiveJobs::default(),
-            abandoned,
+            abandoned: Abandoned::default(),
             settling: tokio::sync::Mutex::default(),
             past: Past::default(),
         };
@@ -185,8 +189,38 @@ impl Core {
         identity::job_token(&self.inner.token_key, project, attempt)
     }
 
+    /// The token with which a check answers.
+    pub(crate) fn check_token(&self, project: &StreamId, check: CheckId) -> String {
+        identity::check_token(&self.inner.token_key, project, check)
+    }
+
+    /// Which check a token is of.
+    pub(crate) fn check_of_token(&self, token: &str) -> Option<(StreamId, CheckId)> {
+        identity::check_of_token(&self.inner.token_key, token)
+    }
+
     pub(crate) fn stop_machine(&self) {
         self.inner.machine.stop();
+    }
+
+    /// The thread that decides.
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.inner.machine
+    }
+
+    /// Who decides for the streams of others.
+    pub(crate) fn owners(&self) -> &Owners {
+        &self.inner.owners
+    }
+
+    /// How to ask for the lease of a stream.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.inner.claims
+    }
+
+    /// The key that jobs' tokens are authenticated with.
+    pub(crate) fn token_key(&self) -> &MacKey {
+        &self.inner.token_key
     }
 
     /// Who a token stands for now.

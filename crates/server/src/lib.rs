@@ -19,8 +19,9 @@ mod past;
 mod repositories;
 mod retention;
 mod serve;
+mod sharing;
 
-pub use config::Config;
+pub use config::{Config, LogPlace};
 pub use core::Core;
 pub use identity::{hash_token, new_token};
 pub use repositories::NewProject;

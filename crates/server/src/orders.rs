@@ -5,20 +5,21 @@
 //! is begun again, with a pause that grows while it keeps failing.
 
 pub(crate) mod addresses;
+pub(crate) mod checks;
 pub mod jobs;
 pub(crate) mod notify;
 pub(crate) mod pushes;
 pub(crate) mod replicas;
 pub(crate) mod traffic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use qnt9_engine::orders;
-use qnt9_engine::state::LegPhase;
+use qnt9_engine::orders::{not_before, orders};
+use qnt9_engine::state::{LegPhase, Project};
 use qnt9_model::{Command, Order, StreamId};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::Core;
 
@@ -32,8 +33,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Carries out orders until it is dropped.
 pub(crate) struct Conductor {
     core: Core,
+    /// The projects that this server decides for, and so carries out orders of.
+    own: BTreeSet<StreamId>,
     /// Orders that a task is at, and how often in a row each has failed.
-    busy: Arc<Mutex<BTreeMap<(StreamId, Order), ()>>>,
+    busy: Arc<Mutex<BTreeMap<(StreamId, Order), AbortHandle>>>,
     failures: Arc<Mutex<BTreeMap<(StreamId, Order), u32>>>,
     tasks: JoinSet<()>,
     replicas: replicas::Replicas,
@@ -44,6 +47,7 @@ impl Conductor {
     pub(crate) fn new(core: &Core) -> Self {
         Self {
             core: core.clone(),
+            own: BTreeSet::new(),
             busy: Arc::default(),
             failures: Arc::default(),
             tasks: JoinSet::new(),
@@ -55,8 +59,8 @@ impl Conductor {
     /// Runs until the task it runs in is ended.
     pub(crate) async fn run(mut self) {
         let mut changed = self.core.changed();
-        self.tasks.spawn(jobs::sweep(self.core.clone()));
         loop {
+            self.see_what_is_own();
             self.look();
             while self.tasks.try_join_next().is_some() {}
             tokio::select! {
@@ -66,26 +70,56 @@ impl Conductor {
         }
     }
 
+    /// Begins with projects that are now this server's own, and leaves the others alone: what was
+    /// begun of them goes on under whoever decides for them now.
+    fn see_what_is_own(&mut self) {
+        let projects: Vec<StreamId> =
+            self.core.read(|state| state.projects.keys().cloned().collect());
+        let own: BTreeSet<StreamId> =
+            projects.into_iter().filter(|stream| self.core.owns(stream)).collect();
+        for lost in self.own.difference(&own) {
+            let of_lost = |(stream, _): &(StreamId, Order)| stream == lost;
+            lock(&self.busy).retain(|key, task| {
+                if of_lost(key) {
+                    task.abort();
+                }
+                !of_lost(key)
+            });
+            lock(&self.failures).retain(|key, _| !of_lost(key));
+            self.core.live_jobs().forget(lost);
+        }
+        for new in own.difference(&self.own) {
+            self.tasks.spawn(jobs::sweep(self.core.clone(), new.clone()));
+        }
+        self.traffic.keep(&own);
+        self.own = own;
+    }
+
     fn look(&mut self) {
+        let now = crate::machine::now();
         let (outstanding, running) = self.core.read(|state| {
-            let outstanding: Vec<(StreamId, Order)> = state
-                .projects
-                .iter()
+            let projects = || self.own.iter().filter_map(|id| Some((id, state.projects.get(id)?)));
+            let outstanding: Vec<(StreamId, Order)> = projects()
                 .flat_map(|(stream, project)| {
-                    orders(project).into_iter().map(move |order| (stream.clone(), order))
+                    let due =
+                        move |order: &Order| not_before(project, order).is_none_or(|at| at <= now);
+                    orders(project)
+                        .into_iter()
+                        .filter(due)
+                        .map(move |order| (stream.clone(), order))
                 })
                 .collect();
-            (outstanding, running_jobs(state))
+            let running: usize = projects().map(|(_, project)| running_jobs(project)).sum();
+            (outstanding, running)
         });
         let mut free = self.core.config().slots.saturating_sub(running);
         let mut wanted = Vec::new();
-        let mut behind = false;
         for (stream, order) in outstanding {
             match order {
                 Order::KeepReplicas(replicas) => {
                     wanted.extend(replicas.into_iter().map(|replica| (stream.clone(), replica)));
                 }
-                Order::CarryTraffic(_) => behind = true,
+                Order::CarryTraffic(_) => self.traffic.carry(&stream),
                 Order::StartJob(_) if free == 0 => {}
                 Order::StartJob(_) => {
                     free -= 1;
@@ -94,20 +128,20 @@ impl Conductor {
                 order => self.begin(stream, order),
             }
         }
-        self.replicas.keep(wanted);
-        if behind {
-            self.traffic.carry();
-        }
+        self.replicas.keep(&self.own, wanted);
     }
 
     /// Has a task carry the order out, unless one is at it.
     fn begin(&mut self, stream: StreamId, order: Order) {
         let key = (stream, order);
-        if lock(&self.busy).insert(key.clone(), ()).is_some() {
+        // Held until the task is noted: it may end before that.
+        let mut at_work = lock(&self.busy);
+        if at_work.contains_key(&key) {
             return;
         }
         let (core, busy, failures) = (self.core.clone(), self.busy.clone(), self.failures.clone());
-        self.tasks.spawn(async move {
+        let noted = key.clone();
+        let task = self.tasks.spawn(async move {
             let (stream, order) = &key;
             match carry_out(&core, stream, order).await {
                 Ok(()) => {
@@ -127,6 +161,7 @@ impl Conductor {
             }
             lock(&busy).remove(&key);
         });
+        at_work.insert(noted, task);
     }
 }
 
@@ -134,13 +169,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn running_jobs(state: &qnt9_engine::State) -> usize {
-    let projects = state.projects.values();
-    projects
-        .flat_map(|project| project.live.iter().filter_map(|id| project.runs.get(id)))
-        .flat_map(|run| run.legs.values())
-        .filter(|leg| leg.phase == LegPhase::Running)
-        .count()
+fn running_jobs(project: &Project) -> usize {
+    let live = project.live.iter().filter_map(|id| project.runs.get(id));
+    live.flat_map(|run| run.legs.values()).filter(|leg| leg.phase == LegPhase::Running).count()
 }
 
 async fn carry_out(core: &Core, stream: &StreamId, order: &Order) -> Result<(), OrderError> {
@@ -153,6 +184,9 @@ async fn carry_out(core: &Core, stream: &StreamId, order: &Order) -> Result<(), 
             Ok(())
         }
         Order::FollowJob(attempt) => jobs::follow(core, stream, attempt).await,
+        Order::KillJob(attempt) => jobs::kill(core, stream, attempt).await,
+        Order::AskJob(attempt) => jobs::ask(core, stream, attempt).await,
+        Order::AskCheck(check) => checks::ask(core, stream, *check).await,
         Order::CancelJob(attempt) => jobs::cancel(core, stream, attempt).await,
         Order::AssignAddress(place) => addresses::assign(core, stream, place).await,
         Order::DrainArm(place, deployment) => {

@@ -18,23 +18,16 @@ use crate::orders::pushes;
 /// What git said of an error is shown up to this.
 const COMPLAINT_BYTES_MAX: u64 = 4096;
 
-/// Pushes that nobody is receiving any more although they are not settled: those that an earlier
-/// server left, and those that could not be settled when they had been received. All others are
+/// Pushes that could not be settled when they had been received. Together with those that were offered
+/// before this server decided for their project, nobody is receiving them any more; all others are
 /// settled by the task that receives them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Abandoned(Mutex<BTreeSet<(StreamId, PushId)>>);
 
 impl Abandoned {
-    /// All pushes that are open when a server starts.
-    pub(crate) fn at_start(state: &qnt9_engine::State) -> Self {
-        let open = state.projects.iter().flat_map(|(stream, project)| {
-            project.pushes.keys().map(move |push| (stream.clone(), *push))
-        });
-        Self(Mutex::new(open.collect()))
-    }
-
-    pub(crate) fn contains(&self, project: &StreamId, push: PushId) -> bool {
-        self.set().contains(&(project.clone(), push))
+    pub(crate) fn contains(&self, core: &Core, project: &StreamId, push: PushId) -> bool {
+        push.0 <= core.machine().owned_since(project)
+            || self.set().contains(&(project.clone(), push))
     }
 
     fn set(&self) -> std::sync::MutexGuard<'_, BTreeSet<(StreamId, PushId)>> {
@@ -178,6 +171,13 @@ impl Core {
             time_scale: *time_scale,
             default_branch: default_branch.clone(),
         };
+        // Its entries are this server's to write until all of it is there.
+        if !self.claim(name).await {
+            return Err(format!(
+                "another server decides for {name}: {}",
+                self.owner_of(name).unwrap_or_default()
+            ));
+        }
         let created = self.tell(&StreamId::platform(), command).await;
         created.map_err(|refusal| refusal.to_string())?;
         let repository = pushes::git(self, name);

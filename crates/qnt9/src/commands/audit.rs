@@ -1,15 +1,16 @@
-//! `qnt9 audit verify|export`: straight from the data folder, whether a server runs or not.
+//! `qnt9 audit verify|export`: straight from the data folder or the database, whether a server
+//! runs or not.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use qnt9_store::{LogRead as _, MasterKey, Sqlite, Verified, VerifyError};
+use qnt9_store::{LogRead, MasterKey, Sqlite, Verified, VerifyError};
 use serde_json::json;
 
 use super::asking::{format, print};
-use crate::cli::{Audit, Common};
+use crate::cli::{Audit, Common, Log};
 use crate::failure::Failure;
 use crate::places;
 use crate::render::Table;
@@ -22,20 +23,20 @@ const LOG_FILE: &str = "log.sqlite";
 pub fn run(common: &Common, args: &Audit) -> Result<ExitCode, Failure> {
     let data = places::data_folder(common.data.as_deref())?;
     match args {
-        Audit::Verify { export: Some(file) } => verify_export(common, file),
-        Audit::Verify { export: None } => verify_log(common, &data),
-        Audit::Export { stream } => export(&data, stream.as_deref()),
+        Audit::Verify { export: Some(file), .. } => verify_export(common, file),
+        Audit::Verify { export: None, log } => verify_log(common, &data, log),
+        Audit::Export { stream, log } => export(&data, log, stream.as_deref()),
     }
 }
 
-fn verify_log(common: &Common, data: &Path) -> Result<ExitCode, Failure> {
+fn verify_log(common: &Common, data: &Path, log: &Log) -> Result<ExitCode, Failure> {
     let key = load_key().map_err(|failure| {
         failure.hint("an export can be verified without it: qnt9 audit verify --export FILE")
     })?;
-    let log = open(data, &key)?;
-    let verdicts = streams(&log)?
+    let log = open(data, log, &key)?;
+    let verdicts = streams(log.as_ref())?
         .into_iter()
-        .map(|stream| qnt9_store::verify_stream(&log, &stream, Some(&key)));
+        .map(|stream| qnt9_store::verify_stream(log.as_ref(), &stream, Some(&key)));
     judge(common, verdicts.collect(), None)
 }
 
@@ -114,16 +115,16 @@ fn explain(error: &VerifyError) -> Failure {
     }
 }
 
-fn export(data: &Path, wanted: Option<&str>) -> Result<ExitCode, Failure> {
-    let log = open(data, &load_key()?)?;
-    let known = streams(&log)?;
+fn export(data: &Path, log: &Log, wanted: Option<&str>) -> Result<ExitCode, Failure> {
+    let log = open(data, log, &load_key()?)?;
+    let known = streams(log.as_ref())?;
     if let Some(wanted) = wanted.filter(|wanted| !known.iter().any(|stream| stream == wanted)) {
         return Err(Failure::new(format!("there is no stream `{wanted}`"))
             .hint(format!("there are {}", known.join(", "))));
     }
     let mut out = BufWriter::new(Out);
     for stream in known.iter().filter(|stream| wanted.is_none_or(|wanted| wanted == *stream)) {
-        let written = qnt9_store::export(&log, stream, &mut out);
+        let written = qnt9_store::export(log.as_ref(), stream, &mut out);
         match written.and_then(|()| Ok(out.flush()?)) {
             Ok(()) => {}
             // Whoever read has read enough.
@@ -157,12 +158,14 @@ fn load_key() -> Result<MasterKey, Failure> {
     MasterKey::load(&path).map_err(|error| Failure::because("the seals need the key", &error))
 }
 
-fn open(data: &Path, key: &MasterKey) -> Result<Sqlite, Failure> {
-    let path = data.join(LOG_FILE);
-    Sqlite::open_reader(&path, key)
-        .map_err(|error| Failure::because("the log cannot be read", &error))
+fn open(data: &Path, log: &Log, key: &MasterKey) -> Result<Box<dyn LogRead>, Failure> {
+    let opened: Result<Box<dyn LogRead>, _> = match &log.database_url {
+        None => Sqlite::open_reader(&data.join(LOG_FILE), key).map(|log| Box::new(log) as _),
+        Some(_) => return Err(Failure::new("the log in a database cannot be read yet")),
+    };
+    opened.map_err(|error| Failure::because("the log cannot be read", &error))
 }
 
-fn streams(log: &Sqlite) -> Result<Vec<String>, Failure> {
+fn streams(log: &dyn LogRead) -> Result<Vec<String>, Failure> {
     log.streams().map_err(|error| Failure::because("the log cannot be read", &error))
 }

@@ -36,7 +36,8 @@ pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
     let data = places::data_folder(common.data.as_deref())?;
     let key = places::key_file()?;
     let server = places::holder(&data);
-    let mut needs = look(&data, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL))).await.needs;
+    let mut needs =
+        look(&data, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL)))).await.needs;
     if let Some(address) = server.as_ref().and_then(|holder| holder.address.as_deref()) {
         needs.iter_mut().for_each(|need| allow_for_server(need, address));
     }

@@ -6,6 +6,7 @@ mod reference;
 mod stages;
 mod story;
 mod traffic;
+mod upgrade;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +18,7 @@ use qnt9_engine::accounting::Ledger;
 use qnt9_model::fact::{Outcome, Span};
 use qnt9_model::{Command, Millis, Person, Role, StreamId};
 use qnt9_runner::postgres::Postgres;
-use qnt9_server::{Config, Core, NewProject, ServeError, Server, hash_token, new_token};
+use qnt9_server::{Config, Core, LogPlace, NewProject, ServeError, Server, hash_token, new_token};
 use qnt9_store::{LogRead as _, MasterKey};
 use serde_json::json;
 
@@ -26,11 +27,14 @@ use self::progress::Progress;
 use self::reference::{APPROVERS, DEFAULT_BRANCH, PROJECT, TIME_SCALE};
 use self::story::{Approvals, Story, Told};
 use self::traffic::{Seen, Traffic};
+use self::upgrade::Asked;
 use crate::cli::{Common, Up};
 use crate::failure::Failure;
 use crate::places::{self, Tokens};
 use crate::talk::{self, Format};
 
+/// Where the platform is served unless asked otherwise.
+const DEFAULT_PORT: u16 = 9009;
 /// Jobs that run at once, for each core: many of them wait for something.
 const SLOTS_PER_CORE: usize = 2;
 
@@ -38,19 +42,29 @@ const SLOTS_PER_CORE: usize = 2;
 pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
     let began = story::now();
     let data = places::data_folder(common.data.as_deref())?;
-    if let Some(holder) = places::holder(&data) {
-        return Err(held(&data, &holder.to_string()));
+    let in_the_way = || match &up.log.database_url {
+        Some(_) => places::holder_of_name(&data, &up.replica),
+        None => places::holder(&data),
+    };
+    let holder = in_the_way();
+    let port = up.port.or_else(|| upgrade::port_of(holder.as_ref()?)).unwrap_or(DEFAULT_PORT);
+    match &holder {
+        Some(holder) if up.upgrade => upgrade::take_over(&data, holder, in_the_way).await?,
+        Some(holder) => return Err(held(&data, &holder.to_string())),
+        None => {}
     }
     let format = if common.json { Format::Json } else { Format::Text };
     let mut progress = Progress::new(format);
     progress.note("qnt9", env!("CARGO_PKG_VERSION"));
 
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, up.port));
-    let machine = preflight(&data, listen).await?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    // A server of the same log may answer at this address until this one is there.
+    let must_be_free = up.log.database_url.is_none().then_some(listen);
+    let machine = preflight(&data, must_be_free).await?;
     let elapsed = |now: Millis| stages::seconds(now.since(began));
     progress.note("ready", &format!("{}   {:.1} s", machine.summary(), elapsed(story::now())));
 
-    let (server, postgres) = start(&data, listen, &machine).await?;
+    let (server, postgres) = start(&data, up, listen, &machine).await?;
     let url = server.core().url();
     let serving =
         if up.empty { url.clone() } else { format!("{url}   git clone {url}/git/{PROJECT}.git") };
@@ -58,14 +72,22 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
 
     let mut traffic = Traffic::default();
     // One listener from here to the end, so that no Ctrl-C falls between two.
-    let mut interrupted = std::pin::pin!(wait_for_ctrl_c());
+    let mut asked = std::pin::pin!(upgrade::wait_to_be_asked());
     let delivery = deliver(&server, &data, up, began, &mut progress, &mut traffic);
-    let result = tokio::select! {
+    let mut result = tokio::select! {
         result = delivery => result,
-        () = &mut interrupted => Ok(Ended::Interrupted),
+        asked = &mut asked => Ok(Ended::Asked(asked)),
     };
-    if !up.exit && matches!(result, Ok(Ended::Well | Ended::Badly)) {
-        interrupted.await;
+    if !up.exit && matches!(result, Ok(Ended::Well | Ended::Badly)) && asked.await == Asked::Leave {
+        result = Ok(Ended::Asked(Asked::Leave));
+    }
+    if matches!(result, Ok(Ended::Asked(Asked::Leave))) {
+        let text =
+            "the server only; jobs, services and traffic go on, and `qnt9 up` takes them over";
+        progress.note("leaving", text);
+        traffic.stop().await;
+        server.leave().await;
+        return Ok(ExitCode::SUCCESS);
     }
     // The summary is the last line of `--exit --json`, whether all went well or not.
     if !(up.exit && common.json) {
@@ -73,8 +95,9 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
         progress.note("stopping", text);
     }
     traffic.stop().await;
+    let has_company = server.core().has_company();
     server.stop().await;
-    if let Some(postgres) = postgres
+    if let Some(postgres) = postgres.filter(|_| !has_company)
         && let Err(error) = postgres.stop().await
     {
         tracing::warn!("PostgreSQL was not stopped: {error}");
@@ -82,19 +105,20 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
     match result? {
         Ended::Well => Ok(ExitCode::SUCCESS),
         Ended::Badly => Ok(ExitCode::FAILURE),
-        Ended::Interrupted => Err(Failure::interrupted()),
+        Ended::Asked(_) => Err(Failure::interrupted()),
     }
 }
 
 enum Ended {
     Well,
     Badly,
-    /// Ctrl-C in the middle.
-    Interrupted,
+    /// A signal came in the middle.
+    Asked(Asked),
 }
 
 async fn start(
     data: &Path,
+    up: &Up,
     listen: SocketAddr,
     machine: &Machine,
 ) -> Result<(Server, Option<Arc<Postgres>>), Failure> {
@@ -108,15 +132,15 @@ async fn start(
         .map_err(|error| Failure::because("the master key", &error))?;
     let password = key.mac_key("postgres").mac(&[b"password"]).to_string();
     let postgres = machine.postgres(data, &password)?.map(Arc::new);
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::because("this program does not know where it lies", &error))?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let config = Config {
         data: data.to_owned(),
+        log: log_place(up),
+        keep_live: (up.keep_live > 0).then_some(up.keep_live),
         key_file,
         listen,
         first_environment_port: listen.port().saturating_add(1),
-        program,
+        program: this_program(),
         slots: cores * SLOTS_PER_CORE,
         job_environment: job_environment(),
         postgres: postgres.clone(),
@@ -126,13 +150,43 @@ async fn start(
     machine.link_fetched(server.core().folder().root())?;
     if let Some(postgres) = postgres.clone() {
         // Jobs ask for databases later; until then it has time to come up.
-        tokio::spawn(async move {
-            if let Err(error) = postgres.start().await {
-                tracing::error!("PostgreSQL does not start: {}", qnt9_runner::with_causes(&error));
-            }
-        });
+        tokio::spawn(start_postgres(server.core().folder().root().to_owned(), postgres));
     }
     Ok((server, postgres))
+}
+
+fn log_place(up: &Up) -> LogPlace {
+    match &up.log.database_url {
+        Some(url) => LogPlace::Database { url: url.clone(), server: up.replica.clone() },
+        None => LogPlace::Folder,
+    }
+}
+
+/// Starts the PostgreSQL of environments. Servers that share the data folder do it one after the other:
+/// the first one makes it, the others find it running.
+async fn start_postgres(data: PathBuf, postgres: Arc<Postgres>) {
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = std::fs::File::create(data.join("postgres.lock"))?;
+        file.lock()?;
+        std::io::Result::Ok(file)
+    });
+    let _alone = match locked.await {
+        Ok(Ok(file)) => Some(file),
+        Ok(Err(error)) => {
+            tracing::warn!("PostgreSQL is started without waiting for others: {error}");
+            None
+        }
+        Err(_) => None,
+    };
+    if let Err(error) = postgres.start().await {
+        tracing::error!("PostgreSQL does not start: {}", qnt9_runner::with_causes(&error));
+    }
+}
+
+/// This very program, also when its file is replaced by another version while it runs: what it starts
+/// must speak as it does.
+fn this_program() -> PathBuf {
+    PathBuf::from(format!("/proc/{}/exe", std::process::id()))
 }
 
 /// The variables of this process; one that is no text could not be handed on as one.
@@ -155,8 +209,10 @@ fn not_started(data: &Path, listen: SocketAddr, error: &ServeError) -> Failure {
 }
 
 fn held(data: &Path, holder: &str) -> Failure {
-    Failure::new(format!("the data folder {} is in use by {holder}", data.display()))
-        .hint("use that one, stop it, or choose another folder with --data DIR")
+    Failure::new(format!("the data folder {} is in use by {holder}", data.display())).hint(
+        "use that one; stop it; put this program in its place with `qnt9 up --upgrade`; or choose \
+             another folder with --data DIR",
+    )
 }
 
 async fn deliver(
@@ -196,13 +252,6 @@ async fn deliver(
         next_steps(progress, core);
     }
     Ok(if well { Ended::Well } else { Ended::Badly })
-}
-
-async fn wait_for_ctrl_c() {
-    // An error means that signals cannot be had; then only a kill ends this, as it would anyway.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 fn scratch(core: &Core) -> Result<PathBuf, Failure> {

@@ -74,8 +74,9 @@ impl Machine {
     }
 }
 
-/// Looks at everything at once; an error names all that is missing.
-pub async fn preflight(data: &Path, listen: SocketAddr) -> Result<Machine, Failure> {
+/// Looks at everything at once; an error names all that is missing. `listen` is the address that must be
+/// free, if one must.
+pub async fn preflight(data: &Path, listen: Option<SocketAddr>) -> Result<Machine, Failure> {
     let machine = look(data, listen).await;
     let missing: Vec<&Need> = machine.needs.iter().filter(|need| !need.there).collect();
     if missing.is_empty() {
@@ -91,7 +92,7 @@ pub async fn preflight(data: &Path, listen: SocketAddr) -> Result<Machine, Failu
 }
 
 /// What there is and what is missing.
-pub async fn look(data: &Path, listen: SocketAddr) -> Machine {
+pub async fn look(data: &Path, listen: Option<SocketAddr>) -> Machine {
     let path = std::env::var("PATH").unwrap_or_default();
     let database_url = std::env::var("DATABASE_URL").ok();
     let tools = data.join("tools");
@@ -100,13 +101,10 @@ pub async fn look(data: &Path, listen: SocketAddr) -> Machine {
         find_terraform(&path, &tools, Fetch::Allowed),
         find_postgres(database_url.as_deref(), &path, &tools, Fetch::Allowed),
     );
-    let needs = vec![
-        tool("git", &git),
-        tool("terraform", &terraform),
-        postgres_need(&postgres),
-        port(listen),
-        disk(data),
-    ];
+    let mut needs =
+        vec![tool("git", &git), tool("terraform", &terraform), postgres_need(&postgres)];
+    needs.extend(listen.map(port));
+    needs.push(disk(data));
     Machine { needs, terraform, postgres }
 }
 

@@ -31,6 +31,8 @@ pub(crate) async fn create(home: &Home, files: Files<'_>) {
         job_environment: vec![("PATH".to_owned(), home.search_path())],
         postgres: None,
         public_read: true,
+        log: qnt9_server::LogPlace::Folder,
+        keep_live: None,
     };
     let project = NewProject {
         name: PROJECT.into(),

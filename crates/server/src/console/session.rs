@@ -26,9 +26,14 @@ pub(super) struct Session {
     pub(super) actor: Actor,
 }
 
-/// The cookie's name. Browsers give cookies to every port of a host, so the port is part of it.
 pub(super) fn cookie_name(core: &Core) -> String {
-    format!("qnt9_session_{}", core.config().listen.port())
+    cookie_of_port(&core.config().listen.port().to_string())
+}
+
+/// The cookie's name at a server that listens there. Browsers give cookies to every port of a host, so
+/// the port is part of it.
+pub(crate) fn cookie_of_port(port: &str) -> String {
+    format!("qnt9_session_{port}")
 }
 
 /// A `Set-Cookie` that begins a session of that person.

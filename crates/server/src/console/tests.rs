@@ -63,6 +63,8 @@ impl Site {
             job_environment: Vec::new(),
             postgres: None,
             public_read: true,
+            log: crate::LogPlace::Folder,
+            keep_live: None,
         };
         let core = Core::new(config, data, machine, writer.handle(), blobs, key);
         let router = super::router(core.clone());

@@ -28,7 +28,7 @@ pub(super) async fn settle_abandoned(
     stream: &StreamId,
     push: PushId,
 ) -> Result<(), OrderError> {
-    if !core.abandoned().contains(stream, push) {
+    if !core.abandoned().contains(core, stream, push) {
         // Whoever receives it settles it; looking too often would only be noise.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         return Ok(());

@@ -4,7 +4,7 @@
 //! release, reports it ready when it answers its health check, starts it again when it dies, and
 //! stops it once it is not wanted any more. A server that was away finds the processes it left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,25 +41,34 @@ type Key = (StreamId, WantedReplica);
 pub(super) struct Replicas {
     core: Core,
     tasks: BTreeMap<Key, (watch::Sender<bool>, tokio::task::JoinHandle<()>)>,
-    swept: bool,
+    /// The projects whose left-over replicas were looked for.
+    swept: BTreeSet<StreamId>,
 }
 
 impl Replicas {
     pub(super) fn new(core: &Core) -> Self {
-        Self { core: core.clone(), tasks: BTreeMap::new(), swept: false }
+        Self { core: core.clone(), tasks: BTreeMap::new(), swept: BTreeSet::new() }
     }
 
-    /// Has exactly these replicas running.
-    pub(super) fn keep(&mut self, wanted: Vec<Key>) {
-        self.tasks.retain(|_, (_, task)| !task.is_finished());
+    /// Has exactly these replicas of the own projects running. Those of other projects are left to
+    /// whoever decides for these.
+    pub(super) fn keep(&mut self, own: &BTreeSet<StreamId>, wanted: Vec<Key>) {
+        self.tasks.retain(|(stream, _), (_, task)| {
+            if !own.contains(stream) {
+                task.abort();
+            }
+            !task.is_finished() && own.contains(stream)
+        });
         for (key, (stop, _)) in &self.tasks {
             if !wanted.contains(key) {
                 stop.send_replace(true);
             }
         }
-        if !self.swept {
-            self.swept = true;
-            tokio::spawn(sweep(self.core.clone(), wanted.clone()));
+        self.swept.retain(|stream| own.contains(stream));
+        for stream in own {
+            if self.swept.insert(stream.clone()) {
+                tokio::spawn(sweep(self.core.clone(), stream.clone(), wanted.clone()));
+            }
         }
         for key in wanted {
             let core = self.core.clone();
@@ -83,10 +92,10 @@ fn dir(core: &Core, key: &Key) -> PathBuf {
     core.folder().replicas().join(stream.as_str()).join(name)
 }
 
-/// Stops replicas that an earlier server left and that nobody wants any more.
-async fn sweep(core: Core, wanted: Vec<Key>) {
+/// Stops replicas of a project that an earlier server left and that nobody wants any more.
+async fn sweep(core: Core, stream: StreamId, wanted: Vec<Key>) {
     let wanted: Vec<PathBuf> = wanted.iter().map(|key| dir(&core, key)).collect();
-    for found in folders(&core.folder().replicas()) {
+    for found in children(&core.folder().replicas().join(stream.as_str())) {
         if !wanted.contains(&found) {
             stop(&found).await;
         }
@@ -104,11 +113,12 @@ pub(crate) async fn stop_all(core: &Core) {
 }
 
 fn folders(root: &Path) -> Vec<PathBuf> {
-    let children = |dir: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-    };
     children(root).iter().flat_map(|project| children(project)).collect()
+}
+
+fn children(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
 async fn stop(dir: &Path) {

@@ -1,14 +1,15 @@
-//! Keeps the gateway carrying what the engine wants, and brings back what it counted.
+//! Keeps each project's gateway carrying what the engine wants, and brings back what it counted.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use qnt9_cluster::gateway::{self, Arm, Config, Control, Listener, journal};
-use qnt9_engine::{State, rollout};
+use qnt9_cluster::gateway::{self, Arm, Config, Control, Listener, Unbound, journal};
+use qnt9_engine::rollout;
+use qnt9_engine::state::Project;
 use qnt9_model::fact::Counts;
-use qnt9_model::{Command, DeploymentId, Place, StreamId};
+use qnt9_model::{Command, DeploymentId, Place, Refusal, StreamId};
 use tokio::sync::Notify;
 
 use super::OrderError;
@@ -16,8 +17,9 @@ use crate::Core;
 
 /// How often the gateway's journal is read.
 const JOURNAL_PULSE: Duration = Duration::from_millis(250);
-/// How often it is seen whether the gateway still runs; one that died is started again.
-const ALIVE_PULSE: Duration = Duration::from_secs(1);
+/// How often it is seen whether the gateway still runs; one that died is started again, and until then
+/// nobody reaches any service.
+const ALIVE_PULSE: Duration = Duration::from_millis(100);
 /// How long a new gateway may take until it answers.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// The pause after a try that failed.
@@ -27,79 +29,89 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
 /// Where the server notes how far it has read the journal.
 const POSITION_FILE: &str = "position.json";
 
-/// The two tasks that look after the gateway.
+/// Looks after the gateways of the projects that this server decides for.
 pub(super) struct Traffic {
-    wake: Arc<Notify>,
-    tasks: [tokio::task::JoinHandle<()>; 2],
+    core: Core,
+    gateways: BTreeMap<StreamId, Gateway>,
 }
 
 impl Traffic {
     pub(super) fn new(core: &Core) -> Self {
-        let wake = Arc::new(Notify::new());
-        let carrier = tokio::spawn(carry(core.clone(), wake.clone()));
-        let counter = tokio::spawn(count(core.clone()));
-        Self { wake, tasks: [carrier, counter] }
+        Self { core: core.clone(), gateways: BTreeMap::new() }
     }
 
-    /// Has the gateway told what to carry.
-    pub(super) fn carry(&self) {
-        self.wake.notify_one();
+    /// Looks after the gateways of these projects and of no others; none is stopped.
+    pub(super) fn keep(&mut self, own: &BTreeSet<StreamId>) {
+        self.gateways.retain(|stream, _| own.contains(stream));
+        for stream in own {
+            let gateway = || Gateway::new(&self.core, stream);
+            self.gateways.entry(stream.clone()).or_insert_with(gateway);
+        }
+    }
+
+    /// Has the project's gateway told what to carry.
+    pub(super) fn carry(&self, stream: &StreamId) {
+        if let Some(gateway) = self.gateways.get(stream) {
+            gateway.wake.notify_one();
+        }
     }
 }
 
-impl Drop for Traffic {
+/// The two tasks that look after a gateway.
+struct Gateway {
+    wake: Arc<Notify>,
+    tasks: [tokio::task::JoinHandle<()>; 2],
+}
+
+impl Gateway {
+    fn new(core: &Core, stream: &StreamId) -> Self {
+        let wake = Arc::new(Notify::new());
+        let carrier = tokio::spawn(carry(core.clone(), stream.clone(), wake.clone()));
+        let counter = tokio::spawn(count(core.clone(), stream.clone()));
+        Self { wake, tasks: [carrier, counter] }
+    }
+}
+
+impl Drop for Gateway {
     fn drop(&mut self) {
         self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
-/// The gateway's folder.
-fn dir(core: &Core) -> PathBuf {
-    core.folder().gateway()
-}
-
-/// The gateway is one for all projects, and places of two projects may have the same name.
-fn gateway_place(stream: &StreamId, place: &Place) -> Place {
-    Place { environment: place.environment.clone(), service: format!("{stream}/{}", place.service) }
-}
-
-fn project_place(place: &Place) -> Option<(StreamId, Place)> {
-    let (stream, service) = place.service.split_once('/')?;
-    let environment = place.environment.clone();
-    Some((stream.into(), Place { environment, service: service.to_owned() }))
+/// The folder of a project's gateway.
+fn dir(core: &Core, stream: &StreamId) -> PathBuf {
+    core.folder().gateway().join(stream.as_str())
 }
 
 fn arm_name(deployment: DeploymentId) -> String {
     deployment.to_string()
 }
 
-/// Everything the gateway should carry. Its generation is the sum of the places' generations: none
-/// of them ever falls, so it grows whenever one does.
-fn wanted(state: &State) -> Result<Config, String> {
+/// Everything a project's gateway should carry. Its generation is the sum of the places' generations:
+/// none of them ever falls, so it grows whenever one does.
+fn wanted(project: &Project) -> Result<Config, String> {
     let mut config = Config::default();
-    for (stream, project) in &state.projects {
-        for (place, at) in &project.places {
-            let Some(address) = &at.address else { continue };
-            let arms: Result<Vec<Arm>, String> = rollout::arms(project, place)
-                .into_iter()
-                .map(|arm| {
-                    let backends = arm.backends.iter().map(|backend| parse(backend));
-                    Ok(Arm {
-                        arm: arm_name(arm.deployment),
-                        weight: arm.percent,
-                        backends: backends.collect::<Result<_, String>>()?,
-                    })
+    for (place, at) in &project.places {
+        let Some(address) = &at.address else { continue };
+        let arms: Result<Vec<Arm>, String> = rollout::arms(project, place)
+            .into_iter()
+            .map(|arm| {
+                let backends = arm.backends.iter().map(|backend| parse(backend));
+                Ok(Arm {
+                    arm: arm_name(arm.deployment),
+                    weight: arm.percent,
+                    backends: backends.collect::<Result<_, String>>()?,
                 })
-                .collect();
-            config.generation += at.generation;
-            config.listeners.push(Listener {
-                place: gateway_place(stream, place),
-                generation: at.generation,
-                address: parse(address)?,
-                rollout: at.active,
-                arms: arms?,
-            });
-        }
+            })
+            .collect();
+        config.generation += at.generation;
+        config.listeners.push(Listener {
+            place: place.clone(),
+            generation: at.generation,
+            address: parse(address)?,
+            rollout: at.active,
+            arms: arms?,
+        });
     }
     Ok(config)
 }
@@ -108,50 +120,61 @@ fn parse(address: &str) -> Result<std::net::SocketAddr, String> {
     address.parse().map_err(|_| format!("`{address}` is not an address"))
 }
 
-async fn carry(core: Core, wake: Arc<Notify>) {
+async fn carry(core: Core, stream: StreamId, wake: Arc<Notify>) {
     loop {
         tokio::select! {
             () = wake.notified() => {}
             () = tokio::time::sleep(ALIVE_PULSE) => {
-                if Control::connect(&dir(&core)).await.is_ok() {
+                if Control::connect(&dir(&core, &stream)).await.is_ok() {
                     continue;
                 }
             }
         }
-        while let Err(error) = carry_once(&core).await {
-            tracing::warn!("the gateway does not carry what it should: {error}");
+        let mut said = String::new();
+        while let Err(error) = carry_once(&core, &stream).await {
+            let error = error.to_string();
+            if error != said {
+                tracing::warn!(%stream, "the gateway does not carry what it should: {error}");
+                said = error;
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
-async fn carry_once(core: &Core) -> Result<(), OrderError> {
-    let config = core.read(wanted).map_err(OrderError::Outside)?;
+async fn carry_once(core: &Core, stream: &StreamId) -> Result<(), OrderError> {
+    let config = core.read(|state| state.projects.get(stream).map(wanted).transpose());
+    let config = config.map_err(OrderError::Outside)?.unwrap_or_default();
     if config.listeners.is_empty() {
         return Ok(());
     }
-    let dir = dir(core);
+    let dir = dir(core, stream);
+    std::fs::create_dir_all(&dir).map_err(|error| OrderError::outside(&error))?;
     gateway::write_config(&dir, &config).map_err(|error| OrderError::outside(&error))?;
-    let mut control = control(core).await?;
-    let active = control.apply().await.map_err(|error| OrderError::outside(&error))?;
-    if active < config.generation {
+    let mut control = control(core, &dir).await?;
+    let applied = control.apply().await.map_err(|error| OrderError::outside(&error))?;
+    if applied.generation < config.generation {
         return Err(OrderError::Outside(format!(
-            "it is at generation {active} and should be at {}",
-            config.generation
+            "it is at generation {} and should be at {}",
+            applied.generation, config.generation
         )));
     }
-    for listener in &config.listeners {
-        let Some((stream, place)) = project_place(&listener.place) else { continue };
-        let command = Command::TrafficApplied { place, generation: listener.generation };
-        core.tell(&stream, command).await?;
+    for Listener { place, generation, .. } in config.listeners {
+        if !applied.unbound.iter().any(|unbound| unbound.place == place) {
+            core.tell(stream, Command::TrafficApplied { place, generation }).await?;
+        }
     }
-    Ok(())
+    match applied.unbound.first() {
+        None => Ok(()),
+        Some(Unbound { place, address, reason }) => {
+            Err(OrderError::Outside(format!("cannot listen on {address} for {place}: {reason}")))
+        }
+    }
 }
 
 /// A conversation with the gateway, started when it does not run.
-async fn control(core: &Core) -> Result<Control, OrderError> {
-    let dir = dir(core);
-    if let Ok(control) = Control::connect(&dir).await {
+async fn control(core: &Core, dir: &Path) -> Result<Control, OrderError> {
+    if let Ok(control) = Control::connect(dir).await {
         return Ok(control);
     }
     let program = &core.config().program;
@@ -162,7 +185,7 @@ async fn control(core: &Core) -> Result<Control, OrderError> {
         .map_err(|error| OrderError::Outside(format!("the gateway does not start: {error}")))?;
     let since = tokio::time::Instant::now();
     loop {
-        match Control::connect(&dir).await {
+        match Control::connect(dir).await {
             Ok(control) => {
                 // Reaped when it ends, so that it does not stay behind as a zombie.
                 tokio::spawn(async move { process.wait().await });
@@ -186,9 +209,9 @@ pub(super) async fn drain(
     place: &Place,
     deployment: DeploymentId,
 ) -> Result<(), OrderError> {
-    let drained = match Control::connect(&dir(core)).await {
+    let drained = match Control::connect(&dir(core, stream)).await {
         Ok(mut control) => control
-            .drain(&gateway_place(stream, place), &arm_name(deployment), DRAIN_PATIENCE)
+            .drain(place, &arm_name(deployment), DRAIN_PATIENCE)
             .await
             .map_err(|error| OrderError::outside(&error))?,
         // Without a gateway nothing is in flight.
@@ -201,63 +224,79 @@ pub(super) async fn drain(
     Ok(())
 }
 
-/// Stops the gateway, if one runs.
+/// Stops every gateway that runs.
 pub(crate) async fn stop(core: &Core) {
-    if let Ok(control) = Control::connect(&dir(core)).await
-        && let Err(error) = control.stop().await
-    {
-        tracing::warn!("the gateway was not stopped: {error}");
-    }
-}
-
-async fn count(core: Core) {
-    let dir = dir(&core);
-    let position = read_position(&dir);
-    let mut reader = journal::Reader::new(&dir, position);
-    loop {
-        tokio::time::sleep(JOURNAL_PULSE).await;
-        match reader.read() {
-            Ok(batch) if batch.records.is_empty() => {}
-            Ok(batch) => {
-                submit(&core, &batch.records).await;
-                write_position(&dir, reader.position());
-            }
-            Err(error) => tracing::warn!("the gateway's journal cannot be read: {error}"),
+    let folders = std::fs::read_dir(core.folder().gateway()).into_iter().flatten().flatten();
+    for dir in folders.map(|entry| entry.path()).filter(|path| path.is_dir()) {
+        if let Ok(control) = Control::connect(&dir).await
+            && let Err(error) = control.stop().await
+        {
+            tracing::warn!(dir = %dir.display(), "the gateway was not stopped: {error}");
         }
     }
 }
 
-fn read_position(dir: &std::path::Path) -> journal::Position {
+/// Reads the journal and submits what was counted. What could not be recorded is read again: the
+/// position moves on only behind windows that the machine knows.
+async fn count(core: Core, stream: StreamId) {
+    let dir = dir(&core, &stream);
+    let mut reader = journal::Reader::new(&dir, read_position(&dir));
+    loop {
+        tokio::time::sleep(JOURNAL_PULSE).await;
+        match reader.read() {
+            Ok(batch) if batch.records.is_empty() => {}
+            Ok(batch) => match submit(&core, &stream, &batch.records).await {
+                Ok(()) => write_position(&dir, reader.position()),
+                Err(refusal) => {
+                    tracing::warn!(%stream, "what the gateway counted waits: {refusal}");
+                    reader = journal::Reader::new(&dir, read_position(&dir));
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+            Err(error) => tracing::warn!(%stream, "the gateway's journal cannot be read: {error}"),
+        }
+    }
+}
+
+fn read_position(dir: &Path) -> journal::Position {
     let text = std::fs::read_to_string(dir.join(POSITION_FILE)).unwrap_or_default();
     // Without a note the journal is read from its start: windows counted already are passed over.
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-fn write_position(dir: &std::path::Path, position: journal::Position) {
+fn write_position(dir: &Path, position: journal::Position) {
     let text = serde_json::to_string(&position).expect("a position is plain data");
     if let Err(error) = std::fs::write(dir.join(POSITION_FILE), text) {
         tracing::warn!("how far the gateway's journal was read is not noted: {error}");
     }
 }
 
-/// Sums the records of each rollout's windows into new and old, and submits them in order.
-async fn submit(core: &Core, records: &[journal::Record]) {
-    let mut windows: BTreeMap<(u64, DeploymentId), (StreamId, u64, Counts, Counts)> =
-        BTreeMap::new();
+/// Sums the records of each rollout's windows into new and old, and submits them in order. An error
+/// means that they must be submitted again; those that were recorded are then passed over.
+async fn submit(
+    core: &Core,
+    stream: &StreamId,
+    records: &[journal::Record],
+) -> Result<(), Refusal> {
+    let mut windows: BTreeMap<(u64, DeploymentId), (u64, Counts, Counts)> = BTreeMap::new();
     for record in records {
         let Some(rollout) = record.rollout else { continue };
-        let Some((stream, _)) = project_place(&record.place) else { continue };
-        let start = || (stream, record.generation, Counts::default(), Counts::default());
+        let start = || (record.generation, Counts::default(), Counts::default());
         let window = windows.entry((record.window, rollout)).or_insert_with(start);
-        window.1 = window.1.min(record.generation);
+        window.0 = window.0.min(record.generation);
         let counts = Counts { requests: record.requests, bad: record.bad };
-        let side = if record.arm == arm_name(rollout) { &mut window.2 } else { &mut window.3 };
+        let side = if record.arm == arm_name(rollout) { &mut window.1 } else { &mut window.2 };
         *side = side.plus(counts);
     }
-    for ((window, deployment), (stream, generation, new, old)) in windows {
+    for ((window, deployment), (generation, new, old)) in windows {
         let command = Command::CountWindow { deployment, generation, window, new, old };
-        if let Err(refusal) = core.tell(&stream, command).await {
-            tracing::warn!(%deployment, window, "a window was not counted: {refusal}");
+        match core.tell(stream, command).await {
+            Ok(_) => {}
+            Err(refusal @ Refusal::Unavailable { .. }) => return Err(refusal),
+            Err(refusal) => {
+                tracing::warn!(%deployment, window, "a window was not counted: {refusal}");
+            }
         }
     }
+    Ok(())
 }

@@ -98,6 +98,8 @@ impl Site {
             job_environment: Vec::new(),
             postgres: None,
             public_read: true,
+            log: crate::LogPlace::Folder,
+            keep_live: None,
         };
         let core = Core::new(config, data, machine, writer.handle(), blobs, key);
         let router = crate::api::router(core.clone());
