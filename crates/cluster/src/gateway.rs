@@ -24,7 +24,8 @@ pub use config::{
     Arm, CONFIG_FILE, Config, ConfigError, Listener, WEIGHT_MAX, read_config, write_config,
 };
 pub use control::{
-    ArmStatus, BackendStatus, Control, ControlError, ListenerStatus, PROTOCOL, Status,
+    Applied, ArmStatus, BackendStatus, Control, ControlError, ListenerStatus, PROTOCOL, Status,
+    Unbound,
 };
 pub use run::{GatewayError, run, run_blocking};
 pub use sketch::Sketch;

@@ -91,7 +91,7 @@ impl Rollout {
         write_config(&self.dir, &config).expect("the configuration is written");
         let begun = Instant::now();
         let applied = self.control.apply().await.expect("the configuration is applied");
-        assert_eq!(applied, self.generation);
+        assert_eq!(applied.generation, self.generation);
         self.switches.push(begun.elapsed());
     }
 }

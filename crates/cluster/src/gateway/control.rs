@@ -16,7 +16,8 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
-/// The version of this protocol.
+/// The version of this protocol. Fields that an answer lacks are taken for empty, so that a gateway may
+/// be older than who asks it; a newer one is not guessed at.
 pub const PROTOCOL: u32 = 1;
 /// The socket's name in the gateway's directory.
 pub(super) const SOCKET_FILE: &str = "gateway.sock";
@@ -48,7 +49,7 @@ pub(super) enum Ask {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub(super) enum Answer {
-    Applied { generation: u64 },
+    Applied(Applied),
     Status(Status),
     Drained { in_flight: u64 },
     Stopping,
@@ -64,12 +65,37 @@ pub struct Status {
     pub generation: u64,
     /// Why the configuration it was last told to apply is not the one it carries.
     pub refused: Option<String>,
+    /// Where it should listen and cannot.
+    #[serde(default)]
+    pub unbound: Vec<Unbound>,
     /// Why the last window could not be journaled.
     pub journal_error: Option<String>,
     /// What it carries.
     pub listeners: Vec<ListenerStatus>,
     /// Arms that carry no traffic by now but have requests in flight.
     pub draining: Vec<ArmStatus>,
+}
+
+/// What became of a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Its generation.
+    pub generation: u64,
+    /// Where the gateway should listen and cannot, so that those places are not carried. It tries again
+    /// every second.
+    #[serde(default)]
+    pub unbound: Vec<Unbound>,
+}
+
+/// An address that cannot be listened on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unbound {
+    /// Whose traffic.
+    pub place: Place,
+    /// Where clients would connect.
+    pub address: std::net::SocketAddr,
+    /// Why not.
+    pub reason: String,
 }
 
 /// How things stand at a listener.
@@ -191,7 +217,8 @@ impl Control {
         let mut control = Self { socket, pid: 0, lines, writer };
         let greeting = control.read_line(ANSWER_TIMEOUT).await?;
         let Greeting { protocol, pid } = control.parse(&greeting)?;
-        if protocol != PROTOCOL {
+        // A gateway outlives the server that started it, so an older one is to be expected.
+        if protocol > PROTOCOL {
             let socket = control.socket;
             return Err(ControlError::OtherProtocol { socket, theirs: protocol });
         }
@@ -206,13 +233,13 @@ impl Control {
     }
 
     /// Has it carry the traffic by the configuration in its directory; answers the generation that
-    /// it carries now.
+    /// it carries now, and which places it cannot.
     ///
     /// # Errors
     /// [`ControlError::Refused`] when the configuration cannot be used; the old one goes on.
-    pub async fn apply(&mut self) -> Result<u64, ControlError> {
+    pub async fn apply(&mut self) -> Result<Applied, ControlError> {
         match self.ask(&Ask::Apply, ANSWER_TIMEOUT).await? {
-            Answer::Applied { generation } => Ok(generation),
+            Answer::Applied(applied) => Ok(applied),
             other => Err(self.confused(&other)),
         }
     }

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::config::Config;
-use super::control::{ArmStatus, BackendStatus, ListenerStatus, Status};
+use super::control::{ArmStatus, BackendStatus, ListenerStatus, Status, Unbound};
 use super::entrance::Open;
 use super::journal::Writer;
 use super::route::{Route, RouteArm};
@@ -125,6 +125,8 @@ struct Carried {
     /// Replaced routes that may still have requests in flight or uncounted.
     replaced: Vec<Arc<Route>>,
     refused: Option<String>,
+    /// Where it should listen and cannot.
+    unbound: Vec<Unbound>,
     journal: Writer,
     journal_error: Option<String>,
 }
@@ -136,6 +138,7 @@ impl Carried {
             open: BTreeMap::new(),
             replaced: Vec::new(),
             refused: None,
+            unbound: Vec::new(),
             journal,
             journal_error: None,
         }
@@ -190,6 +193,7 @@ impl Carried {
             pid: std::process::id(),
             generation: self.config.generation,
             refused: self.refused.clone(),
+            unbound: self.unbound.clone(),
             journal_error: self.journal_error.clone(),
             listeners: listeners.collect(),
             draining: self.draining(),
@@ -300,6 +304,7 @@ async fn journal_windows(gateway: Arc<Gateway>) {
     loop {
         ticks.tick().await;
         gateway.end_window().await;
+        gateway.carried.lock().await.bind_missing().await;
     }
 }
 

@@ -33,24 +33,33 @@ async fn refused(house: &mut House, error: &ControlError, hidden: &str, expected
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_refused_and_nothing_changes() {
+async fn an_address_in_use_keeps_no_other_place_from_being_carried() {
     let (mut house, _backend) = carrying().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = taken.local_addr().unwrap();
     let place = Place { environment: "staging".into(), service: "stock".to_owned() };
-    house.config.listeners[0].arms.clear();
-    let listener = Listener { place, address, ..house.config.listeners[0].clone() };
-    house.config.listeners.push(listener);
-    let error = house.apply().await.unwrap_err();
-    let hidden = address.to_string();
-    let expected =
-        expect!["cannot listen on HIDDEN for staging/stock: Address already in use (os error 98)"];
-    refused(&mut house, &error, &hidden, &expected).await;
+    let first = house.config.listeners[0].clone();
+    let listener = Listener { place, address, arms: vec![], ..first };
+    // It comes first, so that the other place is switched after it failed.
+    house.config.listeners.insert(0, listener);
+    house.config.listeners[1].arms.clear();
+    let applied = house.apply().await.unwrap();
+    assert_eq!(applied.generation, 2);
+    let [unbound] = &applied.unbound[..] else { panic!("{applied:?}") };
+    assert_eq!((unbound.address, unbound.place.to_string().as_str()), (address, "staging/stock"));
+    expect!["Address already in use (os error 98)"].assert_eq(&unbound.reason);
+    assert_eq!(house.control.status().await.unwrap().unbound, applied.unbound);
+    assert_eq!(get(house.address, "/").await.status, 503, "the other place has its new arms: none");
 
+    // Nobody has to ask: it is tried again every second.
     drop(taken);
-    assert_eq!(house.apply().await.unwrap(), 3, "the next one is applied");
-    assert_eq!(house.control.status().await.unwrap().refused, None);
+    let since = std::time::Instant::now();
+    while !house.control.status().await.unwrap().unbound.is_empty() {
+        assert!(since.elapsed() < std::time::Duration::from_secs(10), "it was not tried again");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     assert_eq!(get(address, "/").await.status, 503);
+    assert_eq!(house.control.apply().await.unwrap().unbound, []);
 }
 
 #[tokio::test]
@@ -73,7 +82,11 @@ async fn what_is_not_understood_is_refused_and_nothing_changes() {
 #[tokio::test]
 async fn generations_do_not_go_back_and_do_not_change_their_content() {
     let (mut house, _backend) = carrying().await;
-    assert_eq!(house.control.apply().await.unwrap(), 1, "applying again changes nothing");
+    assert_eq!(
+        house.control.apply().await.unwrap().generation,
+        1,
+        "applying again changes nothing"
+    );
     house.config.generation = 0;
     house.config.listeners[0].arms.clear();
     let error = house.apply().await.unwrap_err();
@@ -103,7 +116,7 @@ async fn questions_that_are_none_are_refused_and_the_conversation_goes_on() {
     expect![[r#"
         {"answer":"refused","reason":"not a question: expected value at line 1 column 1"}
         {"answer":"refused","reason":"not a question: unknown variant `fly`, expected one of `apply`, `status`, `drain`, `stop` at line 1 column 12"}
-        {"answer":"applied","generation":1}
+        {"answer":"applied","generation":1,"unbound":[]}
     "#]]
     .assert_eq(&answers);
 }

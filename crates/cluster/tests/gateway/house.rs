@@ -10,7 +10,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use qnt9_cluster::gateway::journal::{Position, Reader, Record};
-use qnt9_cluster::gateway::{self, Arm, Config, Control, ControlError, GatewayError, Listener};
+use qnt9_cluster::gateway::{
+    self, Applied, Arm, Config, Control, ControlError, GatewayError, Listener,
+};
 use qnt9_model::{DeploymentId, Place};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -50,7 +52,7 @@ impl House {
     }
 
     /// Counts the generations up and has the gateway apply the configuration.
-    pub(crate) async fn apply(&mut self) -> Result<u64, ControlError> {
+    pub(crate) async fn apply(&mut self) -> Result<Applied, ControlError> {
         self.config.generation += 1;
         for listener in &mut self.config.listeners {
             listener.generation = self.config.generation * 10;

@@ -1,5 +1,7 @@
-//! From one configuration to the next: everything is tried before anything is switched.
+//! From one configuration to the next: everything is tried before anything is switched. An address that
+//! cannot be had keeps no other place from being carried; it is tried again every second.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{Carried, Gateway, STOP_WAIT};
 use crate::gateway::config::{Config, ConfigError, Listener, read_config};
+use crate::gateway::control::{Applied, Unbound};
 use crate::gateway::entrance::{Open, bind};
 use crate::gateway::route::Route;
 
@@ -22,8 +25,6 @@ pub(super) enum ApplyError {
     Older { given: u64, carried: u64 },
     #[error("generation {generation} is carried already with other content; count up")]
     SameNumber { generation: u64 },
-    #[error("cannot listen on {address} for {place}: {source}", place = listener.place, address = listener.address)]
-    Address { listener: Listener, source: std::io::Error },
 }
 
 fn cause(error: &ConfigError) -> String {
@@ -31,21 +32,21 @@ fn cause(error: &ConfigError) -> String {
 }
 
 impl Gateway {
-    /// Carries the traffic by the configuration in the directory; answers its generation. After an
-    /// error everything is as before.
-    pub(super) async fn apply(&self) -> Result<u64, ApplyError> {
+    /// Carries the traffic by the configuration in the directory; answers its generation and what could
+    /// not be listened on. After an error everything is as before.
+    pub(super) async fn apply(&self) -> Result<Applied, ApplyError> {
         let mut carried = self.carried.lock().await;
         let applied = carried.apply_file(&self.dir).await;
         carried.refused = applied.as_ref().err().map(ToString::to_string);
-        applied
+        applied.map(|generation| Applied { generation, unbound: carried.unbound.clone() })
     }
 
     /// As [`Self::apply`], at the start, when it is in order that there is nothing yet.
-    pub(super) async fn apply_if_any(&self) -> Result<u64, ApplyError> {
+    pub(super) async fn apply_if_any(&self) -> Result<Applied, ApplyError> {
         match self.apply().await {
             Err(ApplyError::NoConfig) => {
                 self.carried.lock().await.refused = None;
-                Ok(0)
+                Ok(Applied::default())
             }
             applied => applied,
         }
@@ -60,50 +61,75 @@ impl Carried {
             return Err(ApplyError::Older { given, carried });
         }
         if given == carried && config == self.config {
+            self.bind_missing().await;
             return Ok(given);
         }
         if given == carried && carried != 0 {
             return Err(ApplyError::SameNumber { generation: given });
         }
-        let bound = self.bind_new(&config).await?;
+        let bound = self.bind_new(&config).await;
         self.switch(config, bound).await;
         Ok(given)
     }
 
-    /// Binds the addresses that are not open yet. If one fails, the others are let go again.
-    async fn bind_new(&self, config: &Config) -> Result<Vec<TcpListener>, ApplyError> {
-        let mut bound = Vec::new();
-        for listener in &config.listeners {
-            if !self.open.contains_key(&listener.address) {
-                let socket = bind(listener.address)
-                    .await
-                    .map_err(|source| ApplyError::Address { listener: listener.clone(), source })?;
-                bound.push(socket);
-            }
-        }
-        Ok(bound)
-    }
-
-    /// Nothing here can fail. `bound` are the new listeners' sockets in the configuration's order.
-    async fn switch(&mut self, config: Config, bound: Vec<TcpListener>) {
-        let known = self.routes();
-        let mut bound = bound.into_iter();
-        for listener in &config.listeners {
-            if self.config.listeners.contains(listener) && self.open.contains_key(&listener.address)
-            {
+    /// Binds the addresses that are not open yet, and notes those that cannot be had.
+    async fn bind_new(&mut self, config: &Config) -> BTreeMap<SocketAddr, TcpListener> {
+        let mut bound = BTreeMap::new();
+        self.unbound.clear();
+        for Listener { place, address, .. } in &config.listeners {
+            if self.open.contains_key(address) {
                 continue;
             }
-            let route = Arc::new(route(listener, &known));
-            if let Some(open) = self.open.get(&listener.address) {
+            match bind(*address).await {
+                Ok(socket) => drop(bound.insert(*address, socket)),
+                Err(error) => {
+                    let (place, reason) = (place.clone(), error.to_string());
+                    self.unbound.push(Unbound { place, address: *address, reason });
+                }
+            }
+        }
+        bound
+    }
+
+    /// Tries again to listen where that was not possible.
+    pub(super) async fn bind_missing(&mut self) {
+        if self.unbound.is_empty() {
+            return;
+        }
+        let config = self.config.clone();
+        let bound = self.bind_new(&config).await;
+        self.open_bound(&config, bound, &self.routes());
+    }
+
+    /// Nothing here can fail. `bound` are the new listeners' sockets.
+    async fn switch(&mut self, config: Config, bound: BTreeMap<SocketAddr, TcpListener>) {
+        let known = self.routes();
+        for listener in &config.listeners {
+            let is_changed = !self.config.listeners.contains(listener);
+            if let Some(open) = self.open.get(&listener.address).filter(|_| is_changed) {
+                let route = Arc::new(route(listener, &known));
                 self.replaced.push(open.entrance.switch(route));
-            } else if let Some(socket) = bound.next() {
+            }
+        }
+        self.open_bound(&config, bound, &known);
+        self.close_unwanted(&config).await;
+        self.config = config;
+        self.retire_backends(&known);
+    }
+
+    fn open_bound(
+        &mut self,
+        config: &Config,
+        mut bound: BTreeMap<SocketAddr, TcpListener>,
+        known: &[Arc<Route>],
+    ) {
+        for listener in &config.listeners {
+            if let Some(socket) = bound.remove(&listener.address) {
+                let route = Arc::new(route(listener, known));
                 let open = Open::new(socket, listener.address, route);
                 self.open.insert(listener.address, open);
             }
         }
-        self.close_unwanted(&config).await;
-        self.config = config;
-        self.retire_backends(&known);
     }
 
     async fn close_unwanted(&mut self, config: &Config) {

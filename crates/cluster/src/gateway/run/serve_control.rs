@@ -79,7 +79,7 @@ async fn converse(stream: UnixStream, gateway: &Gateway) -> io::Result<()> {
 async fn answer(gateway: &Gateway, ask: Ask) -> Answer {
     match ask {
         Ask::Apply => match gateway.apply().await {
-            Ok(generation) => Answer::Applied { generation },
+            Ok(applied) => Answer::Applied(applied),
             Err(refusal) => Answer::Refused { reason: refusal.to_string() },
         },
         Ask::Status => Answer::Status(gateway.status().await),
