@@ -1,0 +1,160 @@
+//! What the auditor writes down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qnt9_model::fact::{Cause, Counts, Outcome, Subjects, Verdict};
+use qnt9_model::policy::EnvironmentPolicy;
+use qnt9_model::{
+    Actor, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place, Policy,
+    PushId, ReleaseDigest, RunId, Sha,
+};
+
+/// One project.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Project {
+    pub(super) sequence: u64,
+    pub(super) time_scale: i64,
+    pub(super) default_branch: String,
+    pub(super) policy: Option<Policy>,
+    pub(super) commits: BTreeMap<Sha, CommitBook>,
+    pub(super) pushes: BTreeMap<PushId, String>,
+    pub(super) numbers: BTreeMap<String, u64>,
+    pub(super) runs: BTreeMap<RunId, RunBook>,
+    pub(super) live: BTreeSet<RunId>,
+    /// Who runs in a concurrency group: a run, or one of its jobs.
+    pub(super) groups: BTreeMap<String, (RunId, Option<JobKey>)>,
+    pub(super) holders: BTreeMap<EnvironmentName, (RunId, JobKey)>,
+    pub(super) releases: BTreeMap<ReleaseDigest, ReleaseBook>,
+    pub(super) evidence: Vec<EvidenceBook>,
+    pub(super) plans: BTreeMap<(RunId, EnvironmentName), String>,
+    pub(super) deployments: BTreeMap<DeploymentId, DeploymentBook>,
+    /// The rollout going on in an environment.
+    pub(super) active: BTreeMap<EnvironmentName, DeploymentId>,
+    pub(super) serving: BTreeMap<Place, DeploymentId>,
+    pub(super) applied: BTreeMap<Place, u64>,
+    pub(super) checks: BTreeMap<CheckId, CheckBook>,
+    pub(super) workspaces: BTreeMap<String, WorkspaceBook>,
+    /// Whether each was delivered, and the tries that failed.
+    pub(super) notifications: BTreeMap<NotificationId, (bool, u32)>,
+}
+
+impl Project {
+    pub(super) fn new(time_scale: u32, default_branch: String) -> Self {
+        Self { time_scale: i64::from(time_scale.max(1)), default_branch, ..Self::default() }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct CommitBook {
+    pub(super) parents: Vec<Sha>,
+    pub(super) email: String,
+    /// Who pushed it as the head of a ref.
+    pub(super) pushers: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct RunBook {
+    pub(super) cause: Cause,
+    pub(super) reference: String,
+    pub(super) commit: Sha,
+    pub(super) group: Option<String>,
+    pub(super) started: bool,
+    pub(super) superseded: bool,
+    pub(super) cancelled: bool,
+    /// Jobs of the file, what each needs, and whether it was planned.
+    pub(super) jobs: BTreeMap<String, JobBook>,
+    pub(super) legs: BTreeMap<JobKey, LegBook>,
+    pub(super) finished: Option<Outcome>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct JobBook {
+    pub(super) needs: Vec<String>,
+    pub(super) is_planned: bool,
+    /// Its result, where it has no legs.
+    pub(super) result: Option<Outcome>,
+    pub(super) legs: Vec<JobKey>,
+    pub(super) max_parallel: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct LegBook {
+    pub(super) job: String,
+    pub(super) environment: Option<EnvironmentName>,
+    pub(super) group: Option<String>,
+    pub(super) continue_on_error: bool,
+    pub(super) queued: Millis,
+    pub(super) admitted: bool,
+    pub(super) opened: Option<Subjects>,
+    pub(super) approvals: Vec<(String, Subjects)>,
+    pub(super) is_rejected: bool,
+    /// Attempts started, and those that an earlier run had.
+    pub(super) attempts: u32,
+    pub(super) attempts_before: u32,
+    /// Lost attempts of which a person decided to try again.
+    pub(super) decided: u32,
+    pub(super) is_lost: bool,
+    pub(super) waits_for_retry: bool,
+    pub(super) steps: BTreeSet<u32>,
+    pub(super) next_line: u64,
+    pub(super) ended: Option<Outcome>,
+}
+
+impl LegBook {
+    pub(super) fn is_running(&self) -> bool {
+        self.attempts > self.attempts_before
+            && self.ended.is_none()
+            && !self.is_lost
+            && !self.waits_for_retry
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ReleaseBook {
+    pub(super) commit: Sha,
+    pub(super) built: Millis,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct EvidenceBook {
+    pub(super) kind: String,
+    pub(super) environment: Option<EnvironmentName>,
+    pub(super) commit: Sha,
+    pub(super) release: Option<ReleaseDigest>,
+    pub(super) passed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct DeploymentBook {
+    pub(super) place: Place,
+    pub(super) release: ReleaseDigest,
+    pub(super) replicas: u32,
+    pub(super) has_previous: bool,
+    pub(super) min_requests: u64,
+    /// The environment's rules when it was made.
+    pub(super) rules: Option<EnvironmentPolicy>,
+    pub(super) ready: BTreeSet<u32>,
+    pub(super) percent: u32,
+    pub(super) window: u64,
+    pub(super) new: Counts,
+    pub(super) old: Counts,
+    pub(super) verdict: Verdict,
+    pub(super) is_over: bool,
+    pub(super) has_served: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct CheckBook {
+    pub(super) run: RunId,
+    pub(super) job: JobKey,
+    pub(super) name: String,
+    pub(super) subjects: Subjects,
+    pub(super) answer: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct WorkspaceBook {
+    pub(super) lock: Option<(String, Actor)>,
+    pub(super) serial: u64,
+    pub(super) lineage: Option<String>,
+}

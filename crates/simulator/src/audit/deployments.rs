@@ -1,0 +1,178 @@
+//! Deployments: one at a time in an environment, and no step further than the judge and the data let.
+
+use qnt9_model::fact::{Counts, DeploymentOutcome, Verdict};
+use qnt9_model::{Actor, DeploymentId, Entry, Fact};
+
+use super::Broken;
+use super::book::{DeploymentBook, Project};
+
+impl Project {
+    pub(super) fn deployments(&mut self, entry: &Entry) -> Result<(), Broken> {
+        match &entry.fact {
+            Fact::DeploymentRequested { .. } => self.request(entry),
+            Fact::ReplicaReady { deployment, replica, .. } => {
+                self.known(entry, *deployment)?.ready.insert(*replica);
+                Ok(())
+            }
+            Fact::ReplicaLost { deployment, replica, .. } => {
+                if !self.known(entry, *deployment)?.ready.remove(replica) {
+                    return Err(Broken::of("replica", entry, "it was not ready"));
+                }
+                Ok(())
+            }
+            Fact::WeightChanged { deployment, percent } => self.weigh(entry, *deployment, *percent),
+            Fact::WindowJudged { deployment, window, new, old, verdict, .. } => {
+                let known = self.under_way(entry, *deployment)?;
+                if *window <= known.window {
+                    return Err(Broken::of("window-once", entry, "it was counted before"));
+                }
+                known.window = *window;
+                known.new = known.new.plus(*new);
+                known.old = known.old.plus(*old);
+                known.verdict = *verdict;
+                if *verdict == Verdict::Good && !may_be_good(known) {
+                    return Err(Broken::of("judge", entry, "there is no data to say so"));
+                }
+                Ok(())
+            }
+            Fact::DeploymentFinished { deployment, outcome } => {
+                let known = self.under_way(entry, *deployment)?;
+                known.is_over = true;
+                let (place, percent) = (known.place.clone(), known.percent);
+                self.active.remove(&place.environment);
+                if *outcome == DeploymentOutcome::Succeeded {
+                    if percent != 100 {
+                        let what = format!("it has {percent} % of the traffic");
+                        return Err(Broken::of("rollout", entry, what));
+                    }
+                    self.known(entry, *deployment)?.has_served = true;
+                    self.serving.insert(place, *deployment);
+                }
+                Ok(())
+            }
+            Fact::ArmDrained { deployment } => {
+                let is_over = self.known(entry, *deployment)?.is_over;
+                if !is_over || self.serving.values().any(|serving| serving == deployment) {
+                    return Err(Broken::of("traffic", entry, "it is still needed"));
+                }
+                Ok(())
+            }
+            Fact::TrafficApplied { place, generation } => {
+                let applied = self.applied.entry(place.clone()).or_default();
+                if *generation <= *applied {
+                    return Err(Broken::of("traffic", entry, "an older generation counts"));
+                }
+                *applied = *generation;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn known(
+        &mut self,
+        entry: &Entry,
+        id: DeploymentId,
+    ) -> Result<&mut DeploymentBook, Broken> {
+        let known = self.deployments.get_mut(&id);
+        known.ok_or_else(|| Broken::of("deployment", entry, "there is no such deployment"))
+    }
+
+    fn under_way(
+        &mut self,
+        entry: &Entry,
+        id: DeploymentId,
+    ) -> Result<&mut DeploymentBook, Broken> {
+        let known = self.known(entry, id)?;
+        if known.is_over {
+            return Err(Broken::of("deployment-ends-once", entry, "it was over"));
+        }
+        Ok(known)
+    }
+
+    fn request(&mut self, entry: &Entry) -> Result<(), Broken> {
+        let Fact::DeploymentRequested { place, release, replicas, min_requests, .. } = &entry.fact
+        else {
+            return Ok(());
+        };
+        let broken = |invariant, what: String| Err(Broken::of(invariant, entry, what));
+        let id = DeploymentId(entry.sequence);
+        let environment = &place.environment;
+        if let Some(other) = self.active.insert(environment.clone(), id) {
+            return broken("one-deployment", format!("deployment {other} is rolling out there"));
+        }
+        if !self.releases.contains_key(release) {
+            return broken("release-is-known", "there is no such release".to_owned());
+        }
+        match &entry.actor {
+            Actor::Job(attempt) => {
+                let Some(leg) = self.leg(attempt) else {
+                    return broken("gates", "no such job".to_owned());
+                };
+                if leg.environment.as_ref() != Some(environment) || leg.opened.is_none() {
+                    return broken("gates", "the job's gates never opened".to_owned());
+                }
+                self.is_what_was_approved(entry, leg, environment, release)?;
+            }
+            Actor::Person { .. } => {
+                let served = self.deployments.values().any(|deployment| {
+                    deployment.place == *place
+                        && deployment.release == *release
+                        && deployment.has_served
+                });
+                if !served {
+                    return broken("rollback", "it never served there".to_owned());
+                }
+            }
+            Actor::Platform => return broken("gates", "nobody asked for it".to_owned()),
+        }
+        let rules = self.policy.as_ref().and_then(|policy| policy.environment(environment));
+        let book = DeploymentBook {
+            place: place.clone(),
+            release: release.clone(),
+            replicas: *replicas,
+            has_previous: self.serving.contains_key(place),
+            min_requests: *min_requests,
+            rules: rules.cloned(),
+            ready: Default::default(),
+            percent: 0,
+            window: 0,
+            new: Counts::default(),
+            old: Counts::default(),
+            verdict: Verdict::Undecided,
+            is_over: false,
+            has_served: false,
+        };
+        self.deployments.insert(id, book);
+        Ok(())
+    }
+
+    fn weigh(&mut self, entry: &Entry, id: DeploymentId, percent: u32) -> Result<(), Broken> {
+        let known = self.under_way(entry, id)?;
+        let broken = |what: &str| Err(Broken::of("rollout", entry, what));
+        if percent <= known.percent || percent > 100 {
+            return broken("shares only rise, to 100");
+        }
+        if known.percent == 0 && (known.ready.len() as u32) < known.replicas {
+            return broken("not all of its replicas are well");
+        }
+        if known.percent > 0 && known.verdict != Verdict::Good {
+            return broken("its last step was not judged well");
+        }
+        known.percent = percent;
+        (known.new, known.old) = (Counts::default(), Counts::default());
+        known.verdict = Verdict::Undecided;
+        Ok(())
+    }
+}
+
+/// Whether these counts can be called good: enough requests of both, and no worse a share than twice
+/// the old one's or one in a hundred.
+fn may_be_good(known: &DeploymentBook) -> bool {
+    let (new, old) = (known.new, known.old);
+    let tolerated = (old.bad * 2000).checked_div(old.requests).unwrap_or(0).max(10);
+    new.requests >= known.min_requests
+        && new.requests > 0
+        && old.requests > 0
+        && new.bad * 1000 <= new.requests * tolerated
+}

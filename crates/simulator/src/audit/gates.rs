@@ -1,0 +1,346 @@
+//! What protects an environment, worked out from the facts and the rules of `qnt9.toml` alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qnt9_model::fact::{Cause, Subjects};
+use qnt9_model::policy::{
+    ApprovalRule, EnvironmentPolicy, EvidenceRule, Exclude, Trigger, Window,
+};
+use qnt9_model::{
+    AttemptId, CheckId, Entry, EnvironmentName, Fact, JobKey, Millis, Person, ReleaseDigest, Role,
+    RunId, Sha,
+};
+
+use super::Broken;
+use super::book::{CheckBook, LegBook, Project};
+
+type People = BTreeMap<String, Person>;
+
+impl Project {
+    pub(super) fn gates(&mut self, entry: &Entry, people: &People) -> Result<(), Broken> {
+        match &entry.fact {
+            Fact::ApprovalGiven { run, environment, person, subjects, .. } => {
+                self.approval_counts(entry, people, *run, environment, person, subjects)?;
+                let given = (person.clone(), subjects.clone());
+                self.waiting(*run, environment, |leg| leg.approvals.push(given.clone()));
+            }
+            Fact::ApprovalRejected { run, environment, person, .. } => {
+                if people.get(person).is_none_or(|person| person.role < Role::Approver) {
+                    return Err(Broken::of("approvals", entry, "they may not reject"));
+                }
+                self.waiting(*run, environment, |leg| leg.is_rejected = true);
+            }
+            Fact::CheckRequested { run, job, name, subjects, .. } => {
+                let book = CheckBook {
+                    run: *run,
+                    job: job.clone(),
+                    name: name.clone(),
+                    subjects: subjects.clone(),
+                    answer: None,
+                };
+                self.checks.insert(CheckId(entry.sequence), book);
+            }
+            Fact::CheckAnswered { check, passed, .. } => match self.checks.get_mut(check) {
+                Some(check) if check.answer.is_none() => check.answer = Some(*passed),
+                _ => return Err(Broken::of("check-answers-once", entry, "nobody asked")),
+            },
+            Fact::GatesOpened { run, job, environment, subjects, .. } => {
+                self.open(entry, people, *run, job, environment, subjects)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The legs of a run that wait for an environment.
+    fn waiting(
+        &mut self,
+        run: RunId,
+        environment: &EnvironmentName,
+        change: impl FnMut(&mut LegBook),
+    ) {
+        let Some(run) = self.runs.get_mut(&run) else { return };
+        let waits = |leg: &&mut LegBook| {
+            leg.environment.as_ref() == Some(environment)
+                && leg.opened.is_none()
+                && leg.ended.is_none()
+                && (leg.group.is_none() || leg.admitted)
+        };
+        run.legs.values_mut().filter(waits).for_each(change);
+    }
+
+    /// An approval is by somebody who may give it, and for what would be deployed now.
+    fn approval_counts(
+        &self,
+        entry: &Entry,
+        people: &People,
+        run: RunId,
+        environment: &EnvironmentName,
+        person: &str,
+        subjects: &Subjects,
+    ) -> Result<(), Broken> {
+        let broken = |what: &str| Err(Broken::of("approvals", entry, what));
+        if entry.actor.person() != Some(person) {
+            return broken("somebody else gave it for them");
+        }
+        if people.get(person).is_none_or(|person| person.role < Role::Approver) {
+            return broken("their role does not allow it");
+        }
+        if self.runs.get(&run).is_none_or(|run| run.finished.is_some() || run.superseded) {
+            return broken("the run is over");
+        }
+        if self.subjects(run, environment) != *subjects {
+            return broken("it is for something else than what would be deployed");
+        }
+        let rules = self.rules_in_force(environment);
+        let rules: Vec<&ApprovalRule> =
+            rules.iter().filter_map(|rules| rules.approvals.as_ref()).collect();
+        if !rules.iter().any(|rule| rule.from.iter().any(|name| name == person)) {
+            return broken("they are not among the approvers");
+        }
+        if rules.iter().all(|rule| self.excluded(people, run, environment, rule).contains(person)) {
+            return broken("they are excluded");
+        }
+        Ok(())
+    }
+
+    /// The rules of the file, and those that the serving deployment was made under.
+    fn rules_in_force(&self, environment: &EnvironmentName) -> Vec<&EnvironmentPolicy> {
+        let file = self.policy.as_ref().and_then(|policy| policy.environment(environment));
+        let serving = self.serving.iter().filter(|(place, _)| place.environment == *environment);
+        let serving = serving.filter_map(|(_, id)| self.deployments.get(id)?.rules.as_ref());
+        file.into_iter().chain(serving).collect()
+    }
+
+    fn open(
+        &mut self,
+        entry: &Entry,
+        people: &People,
+        run: RunId,
+        job: &JobKey,
+        environment: &EnvironmentName,
+        subjects: &Subjects,
+    ) -> Result<(), Broken> {
+        let broken = |what: String| Err(Broken::of("gates", entry, what));
+        let attempt = AttemptId { run, job: job.clone(), attempt: 0 };
+        let waits = |leg: &&LegBook| {
+            leg.environment.as_ref() == Some(environment)
+                && leg.opened.is_none()
+                && leg.ended.is_none()
+        };
+        let Some(leg) = self.leg(&attempt).filter(waits) else {
+            return broken("no such job waits for it".to_owned());
+        };
+        if let Some(holder) = self.holders.get(environment) {
+            return Err(Broken::of("one-holder", entry, format!("{holder:?} holds it")));
+        }
+        if let Some(active) = self.active.get(environment) {
+            let what = format!("deployment {active} is rolling out there");
+            return Err(Broken::of("one-deployment", entry, what));
+        }
+        if self.subjects(run, environment) != *subjects {
+            return broken("it opened for something else than what would be deployed".to_owned());
+        }
+        let leg = leg.clone();
+        let file = self.policy.as_ref().and_then(|policy| policy.environment(environment));
+        if let Some(rules) = file {
+            let unmet = self.unmet(entry.time, people, &attempt, &leg, rules, subjects);
+            if let Some(unmet) = unmet {
+                return broken(unmet);
+            }
+        }
+        self.holders.insert(environment.clone(), (run, job.clone()));
+        if let Some(leg) = self.leg_mut(&attempt) {
+            leg.opened = Some(subjects.clone());
+        }
+        Ok(())
+    }
+
+    /// The first rule that does not hold.
+    fn unmet(
+        &self,
+        now: Millis,
+        people: &People,
+        attempt: &AttemptId,
+        leg: &LegBook,
+        rules: &EnvironmentPolicy,
+        subjects: &Subjects,
+    ) -> Option<String> {
+        let run = self.runs.get(&attempt.run)?;
+        let branch = run.reference.strip_prefix("refs/heads/");
+        let takes = |branch: &str| rules.branches.iter().any(|allowed| allowed == branch);
+        if !rules.branches.is_empty() && !branch.is_some_and(takes) {
+            return Some(format!("it takes no runs of {}", run.reference));
+        }
+        let first = self.causes(attempt.run).pop();
+        if rules.trigger == Trigger::Manual && !matches!(first, Some(Cause::Dispatch { .. })) {
+            return Some("nobody dispatched it".to_owned());
+        }
+        if let Some(missing) = rules.evidence.iter().find(|rule| !self.is_proved(rule, &run.commit, subjects)) {
+            return Some(format!("{missing:?} was not proved"));
+        }
+        if now < leg.queued.plus(rules.wait_ms / self.time_scale) {
+            return Some("its wait is not over".to_owned());
+        }
+        if let Some(rule) = &rules.approvals {
+            if leg.is_rejected {
+                return Some("it was rejected".to_owned());
+            }
+            let excluded = self.excluded(people, attempt.run, &rules.name, rule);
+            let is_approver = |name: &&String| {
+                rule.from.contains(name)
+                    && !excluded.contains(*name)
+                    && people.get(*name).is_some_and(|person| person.role >= Role::Approver)
+            };
+            let given = leg.approvals.iter().filter(|(_, of)| of == subjects).map(|(name, _)| name);
+            let counted: BTreeSet<&String> = given.filter(is_approver).collect();
+            if counted.len() < rule.needed as usize {
+                return Some(format!("{} of {} approved", counted.len(), rule.needed));
+            }
+        }
+        if !rules.windows.is_empty() && !rules.windows.iter().any(|window| is_open(window, now)) {
+            return Some("no window is open".to_owned());
+        }
+        let freezes = self.policy.iter().flat_map(|policy| &policy.freezes);
+        let mut freezes = freezes.filter(|freeze| {
+            (freeze.environments.is_empty() || freeze.environments.contains(&rules.name))
+                && freeze.from <= now
+                && now < freeze.until
+        });
+        if let Some(freeze) = freezes.next() {
+            return Some(format!("it is frozen: {}", freeze.reason));
+        }
+        let unchecked = rules.checks.iter().find(|rule| {
+            let mut asked = self.checks.values().filter(|check| {
+                check.run == attempt.run
+                    && check.job == attempt.job
+                    && check.name == rule.name
+                    && check.subjects == *subjects
+            });
+            !asked.any(|check| check.answer == Some(true))
+        });
+        unchecked.map(|rule| format!("the check {} did not pass", rule.name))
+    }
+
+    fn is_proved(&self, rule: &EvidenceRule, commit: &Sha, subjects: &Subjects) -> bool {
+        let last = self.evidence.iter().rfind(|evidence| {
+            evidence.kind == rule.kind
+                && match &rule.environment {
+                    None => evidence.commit == *commit,
+                    Some(_) => {
+                        evidence.environment == rule.environment
+                            && subjects.release.is_some()
+                            && evidence.release == subjects.release
+                    }
+                }
+        });
+        last.is_some_and(|evidence| evidence.passed)
+    }
+
+    /// What a job of this run would deploy: the newest release of its commit, and its last plan.
+    fn subjects(&self, run: RunId, environment: &EnvironmentName) -> Subjects {
+        let commit = self.runs.get(&run).map(|run| &run.commit);
+        let of_commit = self.releases.iter().filter(|(_, r)| Some(&r.commit) == commit);
+        let newest = of_commit.max_by_key(|(_, release)| release.built);
+        Subjects {
+            release: newest.map(|(digest, _)| digest.clone()),
+            plan: self.plans.get(&(run, environment.clone())).cloned(),
+        }
+    }
+
+    /// What a protected job deploys is what its gates opened for.
+    pub(super) fn is_what_was_approved(
+        &self,
+        entry: &Entry,
+        leg: &LegBook,
+        environment: &EnvironmentName,
+        release: &ReleaseDigest,
+    ) -> Result<(), Broken> {
+        let rules = self.policy.as_ref().and_then(|policy| policy.environment(environment));
+        let is_protected = rules.is_some_and(|rules| {
+            rules.approvals.is_some() || rules.evidence.iter().any(|r| r.environment.is_some())
+        });
+        let opened = leg.opened.as_ref().and_then(|subjects| subjects.release.as_ref());
+        if is_protected && opened != Some(release) {
+            return Err(Broken::of("gates", entry, format!("its gates opened for {opened:?}")));
+        }
+        Ok(())
+    }
+
+    /// What started a run and, when it repeats another one, what started that one.
+    fn causes(&self, run: RunId) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        let mut next = self.runs.get(&run);
+        while let Some(run) = next {
+            causes.push(run.cause.clone());
+            next = match &run.cause {
+                Cause::Rerun { of, .. } => self.runs.get(of),
+                _ => None,
+            };
+        }
+        causes
+    }
+
+    /// Who of all people may not approve this run.
+    fn excluded(
+        &self,
+        people: &People,
+        run: RunId,
+        environment: &EnvironmentName,
+        rule: &ApprovalRule,
+    ) -> BTreeSet<String> {
+        let mut excluded = BTreeSet::new();
+        if rule.exclude == Exclude::Nobody {
+            return excluded;
+        }
+        excluded.extend(self.causes(run).iter().map(|cause| cause.by().to_owned()));
+        let Some(run) = self.runs.get(&run).filter(|_| rule.exclude == Exclude::Authors) else {
+            return excluded;
+        };
+        let mut serving = self.serving.iter().filter(|(place, _)| place.environment == *environment);
+        let base = serving.find_map(|(_, id)| {
+            let release = &self.deployments.get(id)?.release;
+            Some(&self.releases.get(release)?.commit)
+        });
+        let known = base.map(|base| self.ancestors(base, &BTreeSet::new())).unwrap_or_default();
+        for sha in self.ancestors(&run.commit, &known) {
+            let Some(commit) = self.commits.get(sha) else { continue };
+            excluded.extend(commit.pushers.iter().cloned());
+            let author = people.values().find(|p| p.email.eq_ignore_ascii_case(&commit.email));
+            excluded.extend(author.map(|person| person.name.clone()));
+        }
+        excluded
+    }
+
+    /// A commit and all before it, except what is known and what is before that.
+    fn ancestors<'a>(&'a self, head: &'a Sha, known: &BTreeSet<&'a Sha>) -> BTreeSet<&'a Sha> {
+        let mut found = BTreeSet::new();
+        let mut next = vec![head];
+        while let Some(sha) = next.pop() {
+            let Some(commit) = self.commits.get(sha) else { continue };
+            if !known.contains(sha) && found.insert(sha) {
+                next.extend(&commit.parents);
+            }
+        }
+        found
+    }
+}
+
+const DAY_MINUTES: i32 = 24 * 60;
+
+/// Whether a window is open, by the clocks of its zone: it may have opened the day before.
+fn is_open(window: &Window, now: Millis) -> bool {
+    let zoned = jiff::Timestamp::from_millisecond(now.0)
+        .ok()
+        .and_then(|at| Some(at.to_zoned(jiff::tz::TimeZone::get(&window.timezone).ok()?)));
+    let Some(zoned) = zoned else { return false };
+    let minute = i32::from(zoned.hour()) * 60 + i32::from(zoned.minute());
+    let (opens, mut closes) = (i32::from(window.opens), i32::from(window.closes));
+    if closes <= opens {
+        closes += DAY_MINUTES;
+    }
+    let today = zoned.weekday().to_monday_zero_offset() as usize;
+    let opens_on = |day: usize| window.days.iter().any(|known| *known as usize == day);
+    (opens_on(today) && (opens..closes).contains(&minute))
+        || (opens_on((today + 6) % 7) && (opens..closes).contains(&(minute + DAY_MINUTES)))
+}

@@ -1,0 +1,108 @@
+//! Pushes, commits, rules, releases, evidence, notifications.
+
+use qnt9_model::limits::NOTIFICATION_TRIES_MAX;
+use qnt9_model::{Actor, Entry, Fact, NotificationId, PushId};
+
+use super::Broken;
+use super::book::{CommitBook, EvidenceBook, Project, ReleaseBook};
+
+impl Project {
+    pub(super) fn source(&mut self, entry: &Entry) -> Result<(), Broken> {
+        match &entry.fact {
+            Fact::PushOffered { by, .. } => {
+                self.pushes.insert(PushId(entry.sequence), by.clone());
+            }
+            Fact::PushSettled { push, moved } => {
+                let by = self.pushes.remove(push);
+                if by.is_none() && push.0 != 0 {
+                    return Err(Broken::of("push-settles-once", entry, "it was not on its way"));
+                }
+                for sha in moved.iter().filter_map(|update| update.new.as_ref()) {
+                    if let (Some(commit), Some(by)) = (self.commits.get_mut(sha), &by) {
+                        commit.pushers.insert(by.clone());
+                    }
+                }
+            }
+            Fact::CommitsSeen { commits } => {
+                for commit in commits {
+                    let book = CommitBook {
+                        parents: commit.parents.clone(),
+                        email: commit.email.clone(),
+                        pushers: Default::default(),
+                    };
+                    if self.commits.insert(commit.sha.clone(), book).is_some() {
+                        return Err(Broken::of("commit", entry, "a commit came twice"));
+                    }
+                }
+            }
+            Fact::PolicyAdopted { policy, .. } => self.policy = Some(policy.clone()),
+            _ => return self.records(entry),
+        }
+        Ok(())
+    }
+
+    /// What jobs leave behind.
+    fn records(&mut self, entry: &Entry) -> Result<(), Broken> {
+        match &entry.fact {
+            Fact::ReleaseBuilt { release, commit, .. } => {
+                let book = ReleaseBook { commit: commit.clone(), built: entry.time };
+                if self.releases.insert(release.clone(), book).is_some() {
+                    return Err(Broken::of("release-is-immutable", entry, "it was built before"));
+                }
+            }
+            Fact::EvidenceRecorded { kind, environment, commit, release, passed, .. } => {
+                self.evidence_is_bound(entry)?;
+                self.evidence.push(EvidenceBook {
+                    kind: kind.clone(),
+                    environment: environment.clone(),
+                    commit: commit.clone(),
+                    release: release.clone(),
+                    passed: *passed,
+                });
+            }
+            Fact::PlanRecorded { call, environment, hash, .. } => {
+                self.plans.insert((call.attempt.run, environment.clone()), hash.clone());
+            }
+            Fact::NotificationPosted { .. } => {
+                self.notifications.insert(NotificationId(entry.sequence), (false, 0));
+            }
+            Fact::NotificationDelivered { notification } => {
+                let known = self.notifications.get_mut(notification);
+                if known.is_none_or(|known| std::mem::replace(&mut known.0, true)) {
+                    return Err(Broken::of("notification", entry, "it was delivered before"));
+                }
+            }
+            Fact::NotificationFailed { notification, .. } => {
+                let known = self.notifications.entry(*notification).or_default();
+                known.1 += 1;
+                if known.0 || known.1 > NOTIFICATION_TRIES_MAX {
+                    return Err(Broken::of("notification", entry, "nobody was to try it"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Evidence is about the commit of the run that recorded it, or about the release that served.
+    fn evidence_is_bound(&self, entry: &Entry) -> Result<(), Broken> {
+        let (Fact::EvidenceRecorded { environment, commit, release, .. }, Actor::Job(attempt)) =
+            (&entry.fact, &entry.actor)
+        else {
+            return Err(Broken::of("evidence", entry, "only a job records evidence"));
+        };
+        let of_run = self.runs.get(&attempt.run).is_some_and(|run| run.commit == *commit);
+        let serves = |wanted| {
+            self.serving.iter().any(|(place, id)| {
+                let deployment = self.deployments.get(id);
+                Some(&place.environment) == environment.as_ref()
+                    && deployment.is_some_and(|deployment| Some(&deployment.release) == wanted)
+            })
+        };
+        let is_bound = match environment {
+            None => of_run && release.is_none(),
+            Some(_) => serves(release.as_ref()),
+        };
+        if is_bound { Ok(()) } else { Err(Broken::of("evidence", entry, "it is about nothing")) }
+    }
+}

@@ -1,0 +1,132 @@
+//! The server of the simulated company: the real engine over the real log in memory, as the machine's
+//! thread runs them. What it knows besides the log dies with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qnt9_engine::{State, apply::apply, step};
+use qnt9_model::entry::NO_PREVIOUS;
+use qnt9_model::{Actor, Ask, AttemptId, Command, Entry, Millis, Order, Refusal, StreamId};
+use qnt9_store::{Log as _, LogRead as _, Memory, NewEntry, StoreError, Text};
+
+use crate::random::Random;
+
+/// Entries read at once while the log is folded.
+const PAGE_ENTRIES: usize = 1000;
+
+/// One server's memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Server {
+    pub(crate) state: State,
+    heads: BTreeMap<StreamId, String>,
+    /// Orders that are being carried out.
+    pub(crate) carrying: BTreeSet<(StreamId, Order)>,
+    /// How far the journal of each followed attempt was read.
+    pub(crate) following: BTreeMap<(StreamId, AttemptId), usize>,
+}
+
+/// What the server decided and has not made durable yet.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) entries: Vec<Entry>,
+    batch: Vec<NewEntry>,
+}
+
+/// The log did not read back as it was written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FoldError {
+    #[error("the log cannot be read: {0}")]
+    Store(StoreError),
+    #[error("entry {sequence} of {stream} cannot be read: {reason}")]
+    Entry { stream: String, sequence: u64, reason: String },
+}
+
+impl Server {
+    /// Folds the log, from `known` on where something is known already.
+    pub(crate) fn fold(disk: &Memory, known: Option<&Self>) -> Result<Self, FoldError> {
+        let mut server = Self::default();
+        if let Some(known) = known {
+            server.state = known.state.clone();
+            server.heads.clone_from(&known.heads);
+        }
+        let mut streams = disk.streams().map_err(FoldError::Store)?;
+        streams.sort_by_key(|stream| stream != StreamId::PLATFORM);
+        for stream in streams {
+            server.fold_stream(disk, &stream)?;
+        }
+        Ok(server)
+    }
+
+    fn fold_stream(&mut self, disk: &Memory, stream: &str) -> Result<(), FoldError> {
+        let id = StreamId::from(stream);
+        loop {
+            // A project exists in the state before its own stream has an entry.
+            let from = self.state.sequence(&id) + 1;
+            let page = disk.read(stream, from, PAGE_ENTRIES).map_err(FoldError::Store)?;
+            let Some(last) = page.last().map(|entry| entry.sequence) else { return Ok(()) };
+            let texts = disk.texts(stream, from..=last).map_err(FoldError::Store)?;
+            let texts: BTreeMap<String, Vec<u8>> = texts
+                .into_iter()
+                .filter_map(|text| Some((text.digest.to_string(), text.text?.plaintext)))
+                .collect();
+            let find = |digest: &str| String::from_utf8(texts.get(digest)?.clone()).ok();
+            for stored in &page {
+                let line = String::from_utf8_lossy(&stored.line);
+                let entry = Entry::open(&line, &find).map_err(|error| FoldError::Entry {
+                    stream: stream.to_owned(),
+                    sequence: stored.sequence,
+                    reason: error.to_string(),
+                })?;
+                apply(&mut self.state, &entry);
+            }
+            if let Some(stored) = page.last() {
+                self.heads.insert(id.clone(), stored.digest().to_string());
+            }
+        }
+    }
+
+    /// Decides one command.
+    pub(crate) fn decide(&mut self, ask: &Ask, now: Millis, draft: &mut Draft) -> Decided {
+        let entries = step(&mut self.state, ask, now)?;
+        let first = entries.first().map(|entry| entry.sequence);
+        draft.entries.extend(entries);
+        Ok(first)
+    }
+
+    /// Lets follow what has become due, in every project.
+    pub(crate) fn tick(&mut self, now: Millis, draft: &mut Draft) -> Result<(), Refusal> {
+        let streams: Vec<StreamId> = self.state.projects.keys().cloned().collect();
+        for stream in streams {
+            let ask = Ask { stream, by: Actor::Platform, command: Command::Tick };
+            self.decide(&ask, now, draft)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the lines of what was decided.
+    pub(crate) fn seal(&mut self, draft: &mut Draft, random: &mut Random) -> Result<(), String> {
+        for entry in &draft.entries {
+            let previous = self.heads.get(&entry.stream).map_or(NO_PREVIOUS, String::as_str);
+            let sealed = entry.seal(previous, &mut || random.salt());
+            let text = |text: &qnt9_model::text::SealedText| {
+                let digest = text.digest.parse().map_err(|_| "no digest".to_owned())?;
+                let plaintext = text.text.clone().into_bytes();
+                Ok(Text { digest, salt: text.salt.to_vec(), plaintext })
+            };
+            let texts: Result<Vec<Text>, String> = sealed.texts.iter().map(text).collect();
+            let new = NewEntry::new(sealed.line.into_bytes(), texts?);
+            draft.batch.push(new.map_err(|error| error.to_string())?);
+            self.heads.insert(entry.stream.clone(), sealed.digest);
+        }
+        Ok(())
+    }
+}
+
+/// The sequence number of the first fact that a command caused, or why it was refused.
+pub(crate) type Decided = Result<Option<u64>, Refusal>;
+
+impl Draft {
+    /// Appends it whole or not at all.
+    pub(crate) fn append(&self, disk: &mut Memory) -> Result<(), StoreError> {
+        disk.append(&self.batch)
+    }
+}

@@ -1,0 +1,236 @@
+//! The gateway and the replicas behind it: detached from the server, so they keep what they have when
+//! it dies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qnt9_engine::rollout::{Arm, arms};
+use qnt9_model::fact::Counts;
+use qnt9_model::order::WantedReplica;
+use qnt9_model::{Command, DeploymentId, Order, Place, ReleaseDigest, StreamId};
+
+use crate::audit::Broken;
+use crate::random::Random;
+
+use super::process::Quality;
+use super::{Event, Letter, MINUTE, Origin, SECOND, World};
+
+/// What it carries and has counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gateway {
+    carried: BTreeMap<(StreamId, Place), Carried>,
+    replicas: BTreeMap<(StreamId, DeploymentId, u32), Replica>,
+    window: u64,
+    counted: BTreeMap<(StreamId, DeploymentId, u64), (Counts, Counts)>,
+    is_counting: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Carried {
+    generation: u64,
+    arms: Vec<Arm>,
+}
+
+#[derive(Clone, Debug)]
+struct Replica {
+    release: ReleaseDigest,
+    /// Where it answers, once it does.
+    address: Option<String>,
+}
+
+impl Gateway {
+    /// What was counted in a window.
+    pub(super) fn counted(
+        &self,
+        stream: &StreamId,
+        deployment: DeploymentId,
+        window: u64,
+    ) -> Option<(Counts, Counts)> {
+        self.counted.get(&(stream.clone(), deployment, window)).copied()
+    }
+
+    fn carries(&self, stream: &StreamId, deployment: DeploymentId) -> bool {
+        let here = self.carried.iter().filter(|((at, _), _)| at == stream);
+        here.flat_map(|(_, carried)| &carried.arms).any(|arm| arm.deployment == deployment)
+    }
+
+    fn has_canary(&self) -> bool {
+        self.carried.values().any(|carried| carried.arms.len() > 1)
+    }
+}
+
+impl World<'_> {
+    /// Has the gateway carry what the state says; an older generation than it carries changes nothing.
+    pub(super) fn carry_traffic(
+        &mut self,
+        stream: &StreamId,
+        generations: &[(Place, u64)],
+        order: &Order,
+        random: &mut Random,
+    ) -> Result<(), Broken> {
+        let Some(server) = &self.server else { return Ok(()) };
+        let Some(project) = server.state.projects.get(stream) else { return Ok(()) };
+        let mut applied = Vec::new();
+        for (place, generation) in generations {
+            let arms = arms(project, place);
+            let sum: u32 = arms.iter().map(|arm| arm.percent).sum();
+            if sum != 100 && !arms.is_empty() {
+                return Err(Broken::new("traffic", format!("{place} carries {sum} % in all")));
+            }
+            let carried = self.gateway.carried.entry((stream.clone(), place.clone())).or_default();
+            if carried.generation < *generation {
+                *carried = Carried { generation: *generation, arms };
+            }
+            applied.push(Command::TrafficApplied {
+                place: place.clone(),
+                generation: carried.generation,
+            });
+        }
+        let delay = random.between(1..=5 * SECOND);
+        for command in applied {
+            let by = qnt9_model::Actor::Platform;
+            let ask = qnt9_model::Ask { stream: stream.clone(), by, command };
+            let from = Origin::Arm(Box::new(order.clone()));
+            self.later(delay, Event::Arrives(Box::new(Letter { ask, from })));
+        }
+        if self.gateway.has_canary() && !self.gateway.is_counting {
+            self.gateway.is_counting = true;
+            self.later(15 * SECOND, Event::Window);
+        }
+        Ok(())
+    }
+
+    /// The gateway closes a window: it tells what it counted, at least once.
+    pub(super) fn window(&mut self, random: &mut Random) -> Result<(), Broken> {
+        self.gateway.window += 1;
+        let window = self.gateway.window;
+        let canaries: Vec<(StreamId, u64, DeploymentId, u32)> = self
+            .gateway
+            .carried
+            .iter()
+            .filter(|(_, carried)| carried.arms.len() > 1)
+            .map(|((stream, _), carried)| {
+                let new = &carried.arms[0];
+                (stream.clone(), carried.generation, new.deployment, new.percent)
+            })
+            .collect();
+        for (stream, generation, deployment, percent) in canaries {
+            let bad = self.quality(&stream, deployment) != Quality::Good;
+            let all = random.below(300);
+            let requests = all * u64::from(percent) / 100;
+            let new = Counts { requests, bad: if bad { requests / 2 } else { 0 } };
+            let old = Counts { requests: all - requests, bad: 0 };
+            self.gateway.counted.insert((stream.clone(), deployment, window), (new, old));
+            let command = Command::CountWindow { deployment, generation, window, new, old };
+            let ask = qnt9_model::Ask { stream, by: qnt9_model::Actor::Platform, command };
+            self.send(Letter { ask, from: Origin::Nobody }, random);
+        }
+        self.replica_accident(random);
+        self.gateway.is_counting = self.gateway.has_canary();
+        if self.gateway.is_counting {
+            self.later(random.between(10 * SECOND..=40 * SECOND), Event::Window);
+        }
+        Ok(())
+    }
+
+    fn quality(&self, stream: &StreamId, deployment: DeploymentId) -> Quality {
+        let range = (stream.clone(), deployment, 0)..=(stream.clone(), deployment, u32::MAX);
+        let replica = self.gateway.replicas.range(range).next();
+        let release = replica.map(|(_, replica)| replica.release.as_str());
+        release.and_then(|r| self.qualities.get(r)).copied().unwrap_or(Quality::Good)
+    }
+
+    fn replica_accident(&mut self, random: &mut Random) {
+        if !random.chance(self.swarm.accidents.replica_dies) {
+            return;
+        }
+        let keys: Vec<_> = self.gateway.replicas.keys().cloned().collect();
+        let Some(key) = random.one_of(&keys).cloned() else { return };
+        if !self.happens(|| format!("replica {} of deployment {} dies", key.2, key.1)) {
+            return;
+        }
+        if let Some(replica) = self.gateway.replicas.get_mut(&key) {
+            replica.address = None;
+        }
+        let (stream, deployment, replica) = key.clone();
+        let reason = "its process ended".to_owned();
+        let command = Command::ReplicaLost { deployment, replica, reason };
+        self.hand_in(&stream, command, Origin::Nobody);
+        self.later(random.between(SECOND..=MINUTE), Event::Replica(Box::new(key)));
+    }
+
+    /// Has these replicas running and no others. One that still carries traffic is never among the
+    /// others.
+    pub(super) fn keep_replicas(
+        &mut self,
+        stream: &StreamId,
+        wanted: &[WantedReplica],
+        random: &mut Random,
+    ) -> Result<(), Broken> {
+        let keys: BTreeSet<_> =
+            wanted.iter().map(|one| (stream.clone(), one.deployment, one.replica)).collect();
+        let running: Vec<_> = self.gateway.replicas.keys().cloned().collect();
+        for key in running.into_iter().filter(|key| key.0 == *stream && !keys.contains(key)) {
+            if self.gateway.carries(stream, key.1) {
+                let what = format!("replicas of deployment {} stop while it has traffic", key.1);
+                return Err(Broken::new("traffic", what));
+            }
+            self.gateway.replicas.remove(&key);
+        }
+        for one in wanted {
+            let key = (stream.clone(), one.deployment, one.replica);
+            match self.gateway.replicas.get(&key).map(|replica| replica.address.clone()) {
+                Some(None) => {}
+                Some(Some(address)) => {
+                    let (deployment, replica) = (one.deployment, one.replica);
+                    let command = Command::ReplicaReady { deployment, replica, address };
+                    self.hand_in(stream, command, Origin::Nobody);
+                }
+                None => {
+                    let release = one.release.clone();
+                    self.gateway.replicas.insert(key.clone(), Replica { release, address: None });
+                    self.later(random.between(SECOND..=20 * SECOND), Event::Replica(Box::new(key)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A replica's process answers now, or gives up.
+    pub(super) fn replica_settles(
+        &mut self,
+        stream: &StreamId,
+        deployment: DeploymentId,
+        replica: u32,
+        random: &mut Random,
+    ) {
+        let key = (stream.clone(), deployment, replica);
+        let Some(known) = self.gateway.replicas.get_mut(&key) else { return };
+        let quality = self.qualities.get(known.release.as_str());
+        let command = if quality == Some(&Quality::Dead) {
+            let report = "GET /health: expected 200, got connection refused".to_owned();
+            Command::ReplicaFailed { deployment, replica, report }
+        } else {
+            let address = format!("127.0.0.1:{}", 10_000 + random.below(50_000));
+            known.address = Some(address.clone());
+            Command::ReplicaReady { deployment, replica, address }
+        };
+        self.hand_in(stream, command, Origin::Nobody);
+    }
+
+    /// Says that nothing of a deployment is in flight any more, once that is so.
+    pub(super) fn drain(
+        &mut self,
+        stream: &StreamId,
+        place: &Place,
+        deployment: DeploymentId,
+        order: &Order,
+    ) -> Result<(), Broken> {
+        if self.gateway.carries(stream, deployment) {
+            let what = format!("deployment {deployment} in {place} drains while it has traffic");
+            return Err(Broken::new("traffic", what));
+        }
+        let from = Origin::Arm(Box::new(order.clone()));
+        self.hand_in(stream, Command::ArmDrained { deployment }, from);
+        Ok(())
+    }
+}

@@ -1,0 +1,245 @@
+//! What must be true whenever the machine is at rest, and how everything comes to rest in the end.
+
+use std::collections::BTreeSet;
+
+use qnt9_engine::gates::Gate;
+use qnt9_engine::state::{LegPhase, Project, Run};
+use qnt9_engine::{State, deadline, orders, step};
+use qnt9_model::command::Decision;
+use qnt9_model::why::Holds;
+use qnt9_model::{Actor, Ask, Command, Millis, RunId, StreamId};
+use qnt9_store::{Digest, Head, LogRead as _, SealedHead, StoredEntry, verify, verify_stream};
+
+use crate::audit::{Auditor, Broken};
+use crate::random::Random;
+use crate::server::Server;
+
+use super::{Event, Letter, MINUTE, Origin, SECOND, World};
+
+/// Rounds of sensible behaviour after which every run must have ended.
+const ROUNDS_MAX: usize = 400;
+
+/// Nothing is overdue, and every run that goes on names what it waits for.
+pub(super) fn check(state: &State, auditor: &Auditor, now: Millis) -> Result<(), Broken> {
+    for (stream, project) in &state.projects {
+        let tick = Ask { stream: stream.clone(), by: Actor::Platform, command: Command::Tick };
+        let quiet = |at: Millis| {
+            let facts = step(&mut state.clone(), &tick, at)
+                .map_err(|refusal| Broken::new("tick", refusal.to_string()))?;
+            match facts.first() {
+                None => Ok(()),
+                Some(entry) => {
+                    let early = at.since(now);
+                    let what = crate::told::entry(entry);
+                    let what = format!("{early} ms from now, without a deadline: {what}");
+                    Err(Broken::new("at-rest", what))
+                }
+            }
+        };
+        quiet(now)?;
+        if let Some(due) = deadline(state, now) {
+            quiet(due.plus(-1).max(now))?;
+        }
+        for id in &project.live {
+            let waits = project.runs.get(id).is_some_and(|run| waits(state, project, run, now));
+            if !waits {
+                let what = format!("{stream}: run {id} neither ends nor says what it waits for");
+                return Err(Broken::new("names-what-it-waits-for", what));
+            }
+        }
+        auditor.same_live(stream, &project.live)?;
+    }
+    Ok(())
+}
+
+/// Whether a live run names what it waits for: a runner, a person, a gate, or its turn.
+fn waits(state: &State, project: &Project, run: &Run, now: Millis) -> bool {
+    if run.started.is_none() {
+        let group = |run: &Run| run.concurrency.as_ref().map(|c| c.group.clone());
+        return project.live.iter().filter_map(|other| project.runs.get(other)).any(|other| {
+            other.id != run.id && group(other).is_some() && group(other) == group(run)
+        });
+    }
+    let at_work = orders(project)
+        .iter()
+        .any(|order| qnt9_engine::orders::attempt_of(order).is_some_and(|a| a.run == run.id));
+    at_work
+        || run.legs.values().any(|leg| match leg.phase {
+            LegPhase::Lost => true,
+            LegPhase::Gated => match Gate::of(&state.platform, project, run, leg) {
+                Some(gate) => {
+                    let why = gate.why(now);
+                    why.holds == Holds::NotYet && !why.unmet().is_empty()
+                }
+                None => true,
+            },
+            _ => false,
+        })
+}
+
+impl World<'_> {
+    /// Faults stop and people act sensibly: every run that there is must end. Then the books are
+    /// closed.
+    pub(super) fn come_to_rest(&mut self) -> Result<(), Broken> {
+        self.note(|| "faults stop".to_owned());
+        self.swarm.calm();
+        self.skew_ms = self.skew_ms.max(0);
+        let mut random = Random::new(self.current);
+        self.restart()?;
+        let waited: BTreeSet<(StreamId, RunId)> = self.live_runs();
+        for _ in 0..ROUNDS_MAX {
+            if self.live_runs().is_disjoint(&waited) {
+                return self.close();
+            }
+            self.act_sensibly(&mut random);
+            let until = self.clock.plus(5 * MINUTE);
+            self.pass_until(until)?;
+            if !self.is_busy() {
+                self.skip_ahead()?;
+            }
+        }
+        let left: Vec<String> = self
+            .live_runs()
+            .intersection(&waited)
+            .map(|(stream, run)| format!("{stream} {run}"))
+            .collect();
+        Err(Broken::new("every-run-ends", format!("these do not: {}", left.join(", "))))
+    }
+
+    fn live_runs(&self) -> BTreeSet<(StreamId, RunId)> {
+        let projects = self.server.iter().flat_map(|server| &server.state.projects);
+        projects
+            .flat_map(|(stream, project)| project.live.iter().map(|id| (stream.clone(), *id)))
+            .collect()
+    }
+
+    /// Lets everything on the agenda happen, except what people would do.
+    fn pass_until(&mut self, until: Millis) -> Result<(), Broken> {
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > until {
+                break;
+            }
+            if matches!(entry.get().1, Event::Routine { .. }) {
+                entry.remove();
+                continue;
+            }
+            self.next_event()?;
+        }
+        self.clock = self.clock.max(until);
+        Ok(())
+    }
+
+    /// Whether somebody works: then time passes as it does.
+    fn is_busy(&self) -> bool {
+        let projects = self.server.iter().flat_map(|server| server.state.projects.values());
+        projects.flat_map(orders).any(|order| {
+            !matches!(order, qnt9_model::Order::KeepReplicas(_) | qnt9_model::Order::Notify(_))
+        })
+    }
+
+    /// Nobody works: on to the next moment at which something is due.
+    fn skip_ahead(&mut self) -> Result<(), Broken> {
+        let now = self.server_time();
+        let due = self.server.as_ref().and_then(|server| deadline(&server.state, now));
+        match due {
+            Some(due) => self.pass_until(due.plus(-self.skew_ms).max(self.clock).plus(SECOND)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whoever can approve does, and whoever is asked about a lost job decides.
+    fn act_sensibly(&mut self, random: &mut Random) {
+        let Some(server) = &self.server else { return };
+        let mut letters = Vec::new();
+        for (stream, project) in &server.state.projects {
+            for run in project.live.iter().filter_map(|id| project.runs.get(id)) {
+                for leg in run.legs.values() {
+                    let environment = leg.leg.environment.clone();
+                    let command = match (leg.phase, environment) {
+                        (LegPhase::Lost, _) => Command::ResolveLost {
+                            run: run.id,
+                            job: leg.leg.job.clone(),
+                            decision: random.pick([Decision::Rerun, Decision::Abandon]),
+                        },
+                        (LegPhase::Gated, Some(environment)) => {
+                            let run = run.id;
+                            Command::Approve { run, environment, seen: None, comment: None }
+                        }
+                        _ => continue,
+                    };
+                    letters.push((stream.clone(), command));
+                }
+            }
+        }
+        for (stream, command) in letters {
+            for person in self.people[..6].to_vec() {
+                let by = Actor::Person { name: person.name, demo: person.demo };
+                let ask = Ask { stream: stream.clone(), by, command: command.clone() };
+                self.arrive(Letter { ask, from: Origin::Nobody });
+            }
+        }
+    }
+
+    /// The chain verifies, a torn one does not, and all of it folds to the state that was reached.
+    fn close(&mut self) -> Result<(), Broken> {
+        let Some(server) = self.server.take() else { return Ok(()) };
+        check(&server.state, &self.auditor, self.server_time())?;
+        self.auditor.close()?;
+        let whole = Server::fold(&self.disk, None)
+            .map_err(|error| Broken::new("fold", error.to_string()))?;
+        super::commit::same("whole-fold", &whole, &server)?;
+        for stream in self.disk.streams().map_err(|e| Broken::new("store", e.to_string()))? {
+            verify_stream(&self.disk, &stream, Some(&self.key))
+                .map_err(|error| Broken::new("chain", error.to_string()))?;
+            self.tear(&stream)?;
+        }
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// A store that kept a batch only in part, or bent a line, must be found out.
+    fn tear(&self, stream: &str) -> Result<(), Broken> {
+        let failed = |error: qnt9_store::StoreError| Broken::new("store", error.to_string());
+        let Some(head) = self.disk.sealed_head(stream).map_err(failed)? else { return Ok(()) };
+        let length = head.head.sequence;
+        let mut random = Random::new(length);
+        let from = length.saturating_sub(40).max(1);
+        let tail = self.disk.read(stream, from, 64).map_err(failed)?;
+        if tail.len() < 3 {
+            return Ok(());
+        }
+        let at = 1 + random.below(tail.len() as u64 - 2) as usize;
+        let mut dropped = tail.clone();
+        dropped.remove(at);
+        let mut bent = tail.clone();
+        let byte = bent[at].line.len() / 2;
+        bent[at].line[byte] ^= 1;
+        let mut swapped = tail.clone();
+        swapped.swap(at, at - 1);
+        for (how, torn) in [("dropped", dropped), ("bent", bent), ("swapped", swapped)] {
+            if self.passes(stream, from, &torn, &head) {
+                let place = from + at as u64;
+                let what = format!("{stream}: entry {place} was {how}, and nobody noticed");
+                return Err(Broken::new("chain", what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a tail verifies behind the untouched entries before it.
+    fn passes(&self, stream: &str, from: u64, torn: &[StoredEntry], head: &SealedHead) -> bool {
+        let Ok(before) = self.disk.read(stream, 1, (from - 1) as usize) else { return false };
+        let entries = before.iter().chain(torn);
+        verify(stream, entries, Some(head), Some(&self.key)).is_ok()
+    }
+
+    /// The digests of the heads of all streams: the same seed gives the same.
+    pub(crate) fn heads(&self) -> Vec<(String, Head)> {
+        let streams = self.disk.streams().unwrap_or_default();
+        let head = |stream: String| {
+            let head = self.disk.head(&stream).unwrap_or(Head { sequence: 0, digest: Digest::ZERO });
+            (stream, head)
+        };
+        streams.into_iter().map(head).collect()
+    }
+}
