@@ -137,10 +137,10 @@ pub enum StoreError {
     },
 
     /// There is no log to read.
-    #[error("there is no log at {path}")]
+    #[error("there is no log at {place}")]
     Missing {
         /// Where it was looked for.
-        path: PathBuf,
+        place: Place,
     },
 
     /// Another process holds the file.

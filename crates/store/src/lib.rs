@@ -1,4 +1,4 @@
-//! The log of facts and the blobs, durable before acknowledged: memory or SQLite.
+//! The log of facts and the blobs, durable before acknowledged: memory, SQLite or PostgreSQL.
 //!
 //! A fact is one line of canonical JSON made by somebody else; here it is opaque bytes. Of a line
 //! only `stream`, `sequence` and `previous` are read, because they make the hash chain. Beside the
@@ -17,6 +17,8 @@
 //! | [`lease`]   | which of several servers may append to a stream                     |
 //! | [`memory`]  | a log that forgets, for simulation and tests                        |
 //! | [`sqlite`]  | a log in one file                                                   |
+//! | [`postgres`]| a log in a database, for several servers                            |
+//! | `sql`       | what both do, written once                                          |
 //! | [`writer`]  | a thread of its own that commits everything queued in one go        |
 //! | [`verify`]  | is the chain whole, and if not, which entry is the first bad one    |
 //! | [`export`]  | the chain as JSON Lines that verify without this store              |
@@ -35,6 +37,7 @@ pub mod key;
 pub mod lease;
 pub mod log;
 pub mod memory;
+pub mod postgres;
 mod sealing;
 mod segment;
 mod sql;
@@ -53,6 +56,7 @@ pub use key::{KeyError, MasterKey, Unsealable};
 pub use lease::{Fence, Lease, LeaseHolder, Leases, Renewal, TakenLease};
 pub use log::{Erasure, Head, Log, LogRead, NewSnapshot, SealedHead, Snapshot};
 pub use memory::Memory;
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use verify::{Reason, Tampered, Verified, VerifyError, verify, verify_stream};
 pub use writer::{LogHandle, Writer};

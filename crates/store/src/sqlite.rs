@@ -38,7 +38,7 @@ impl Sqlite {
     /// Opens an existing log for reading only, even while a server writes it.
     pub fn open_reader(path: &Path, key: &MasterKey) -> Result<Self, StoreError> {
         if !path.exists() {
-            return Err(StoreError::Missing { path: path.to_owned() });
+            return Err(StoreError::Missing { place: Place::File(path.to_owned()) });
         }
         let keys = Keys::new(key);
         Ok(Self { driver: File::connect_reader(path, &keys)?, keys })

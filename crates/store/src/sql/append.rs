@@ -8,6 +8,7 @@ use crate::group::{self, Batch};
 use crate::log::Head;
 use crate::sealing::Keys;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How often a group is tried whose outcome was unknown, before the caller is told so.
 const ATTEMPTS_MAX: u32 = 3;
@@ -21,9 +22,28 @@ pub(super) fn append_group<D: Driver>(
     let mut in_doubt: Option<Stored> = None;
     let mut attempts = 1;
     loop {
-        match attempt(driver, keys, batches, &mut in_doubt) {
-            Err(StoreError::OutcomeUnknown { .. }) if attempts < ATTEMPTS_MAX => attempts += 1,
-            Err(StoreError::Away { place, source }) if in_doubt.is_some() => {
+        let mut written = None;
+        let told = driver.transact(|driver| {
+            lock(driver, batches)?;
+            // The lock was waited for, so that commit has taken place or never will.
+            if let Some(Stored { results, last: Some(last) }) = &in_doubt
+                && is_there(driver, last)?
+            {
+                return Ok(results.clone());
+            }
+            in_doubt = None;
+            let stored = write_group(driver, keys, batches)?;
+            let results = stored.results.clone();
+            written = Some(stored);
+            Ok(results)
+        });
+        match told {
+            Err(StoreError::OutcomeUnknown { .. }) if attempts < ATTEMPTS_MAX => {
+                in_doubt = written.or(in_doubt);
+                attempts += 1;
+            }
+            Err(error) if in_doubt.is_some() => {
+                let (place, source) = (driver.place(), Arc::new(error));
                 return Err(StoreError::OutcomeUnknown { place, source });
             }
             told => return told,
@@ -37,28 +57,6 @@ pub(crate) struct Stored {
     results: Vec<Result<(), Conflict>>,
     /// One of its entries; the transaction is there if and only if this entry is.
     last: Option<NewEntry>,
-}
-
-fn attempt<D: Driver>(
-    driver: &D,
-    keys: &Keys,
-    batches: &[Batch<'_>],
-    in_doubt: &mut Option<Stored>,
-) -> Result<Vec<Result<(), Conflict>>, StoreError> {
-    driver.transact(|driver| {
-        lock(driver, batches)?;
-        // The lock was waited for, so that commit has taken place or never will.
-        if let Some(Stored { results, last: Some(last) }) = in_doubt
-            && is_there(driver, last)?
-        {
-            return Ok(results.clone());
-        }
-        *in_doubt = None;
-        let stored = write_group(driver, keys, batches)?;
-        let results = stored.results.clone();
-        *in_doubt = Some(stored);
-        Ok(results)
-    })
 }
 
 /// Writes what may be stored of the group, within a transaction.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::contract::{self, Place};
+use crate::contract::{self, LogPlace};
 use crate::group::Batch;
 use crate::log::{Erasure, Head, Log, LogRead as _, NewSnapshot};
 use crate::sample::{self, KEY, OTHER_KEY};
@@ -37,7 +37,7 @@ impl InFolder {
     }
 }
 
-impl Place for InFolder {
+impl LogPlace for InFolder {
     fn open(&self) -> Box<dyn Log> {
         Box::new(self.log())
     }
