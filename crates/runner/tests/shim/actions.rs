@@ -22,6 +22,8 @@ struct Platform {
     artifacts: Arc<Mutex<BTreeMap<String, Bytes>>>,
     /// Requests that are still to be answered with "not now".
     busy: Arc<Mutex<u32>>,
+    /// Answers to a fetch that still break off in the middle, as those of a killed server do.
+    cut: Arc<Mutex<u32>>,
 }
 
 fn bearer(headers: &HeaderMap) -> bool {
@@ -75,7 +77,12 @@ async fn upload_pack(
     headers: HeaderMap,
     body: Bytes,
 ) -> impl IntoResponse {
-    let answer = platform.git(false, &headers, &body).await;
+    let mut answer = platform.git(false, &headers, &body).await;
+    let mut cut = platform.cut.lock().unwrap();
+    if *cut > 0 && answer.windows(4).any(|bytes| bytes == b"PACK") {
+        *cut -= 1;
+        answer.truncate(answer.len() / 2);
+    }
     ([("content-type", "application/x-git-upload-pack-result")], answer)
 }
 
@@ -137,8 +144,12 @@ async fn case(body: &str) -> (Case, Platform, [String; 2]) {
     let two = git.commit(&[file("two")], std::slice::from_ref(&one), "Two", &by).await.unwrap();
     git.update_ref("refs/heads/main", &two, None).await.unwrap();
     git.update_ref("refs/tags/v1", &one, None).await.unwrap();
-    let platform =
-        Platform { repository, artifacts: Arc::default(), busy: Arc::new(Mutex::new(1)) };
+    let platform = Platform {
+        repository,
+        artifacts: Arc::default(),
+        busy: Arc::new(Mutex::new(1)),
+        cut: Arc::default(),
+    };
     let url = platform.clone().start().await;
     case.spec.checkout = CheckoutSource {
         clone_url: format!("{url}/git/a.git"),
@@ -194,6 +205,19 @@ steps:
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&left.stdout), "", "credentials outlive the job");
+}
+
+#[tokio::test]
+async fn checkout_survives_a_server_that_dies_in_the_middle_of_it() {
+    let body = "steps: [{uses: actions/checkout@v4}, {run: cat src/hello.txt}]";
+    for (cuts, result) in [(2, JobResult::Success), (3, JobResult::Failure)] {
+        let (case, platform, _) = case(body).await;
+        *platform.cut.lock().unwrap() = cuts;
+        let journal = case.run().await;
+        assert_eq!(journal.result(), Some(result), "{journal:#?}");
+        assert_eq!(*platform.cut.lock().unwrap(), 0, "it tried as often as it should");
+        assert_eq!(journal.log(0).matches("Trying again.").count(), 2, "{}", journal.log(0));
+    }
 }
 
 #[tokio::test]

@@ -6,12 +6,16 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
 
 use super::inputs::{Inputs, Known, full, meaningless, missing};
 use super::{ActionWork, Outputs, Undone};
+use crate::causes::with_causes;
+use crate::http;
 use crate::paths::inside;
 use crate::process::Invocation;
 use crate::shim::supervise::{StepEnd, supervise};
@@ -39,6 +43,13 @@ pub(super) const INPUTS: &[Known] = &[
     meaningless("set-safe-directory"),
     meaningless("github-server-url"),
 ];
+
+/// How often a fetch is tried, as often as GitHub's own action does.
+const FETCH_TRIES: u32 = 3;
+/// The pause before a fetch is tried again.
+const FETCH_PAUSE: Duration = Duration::from_millis(500);
+/// How long a server may be away.
+const SERVER_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What to fetch and what to call it afterwards.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,7 +106,7 @@ pub(super) async fn check_out(
     } else {
         fetch.push(target.refspec());
     }
-    git.run(&fetch).await?;
+    git.fetch(&fetch).await?;
     let commit = git.ask(&["rev-parse", "--verify", &target.start()]).await?;
     match &target.branch {
         Some(branch) => {
@@ -273,6 +284,39 @@ impl<'g, 'w, 's> Git<'g, 'w, 's> {
             }
             StepEnd::Cancelled => Err(Undone::Cancelled),
         }
+    }
+
+    /// Runs git to fetch from the server, which may die meanwhile and come back: only what fails
+    /// [`FETCH_TRIES`] times has failed.
+    async fn fetch(&mut self, args: &[impl AsRef<str>]) -> Result<(), Undone> {
+        for _ in 1..FETCH_TRIES {
+            match self.run(args).await {
+                Err(Undone::Failed(why)) => self.work.say(&format!("{why} Trying again."))?,
+                done => return done,
+            }
+            self.wait_for_server().await?;
+        }
+        self.run(args).await
+    }
+
+    /// Waits until the server answers anything at all.
+    async fn wait_for_server(&mut self) -> Result<(), Undone> {
+        let server = origin_of(&self.work.job.spec.checkout.clone_url);
+        let answered = async move {
+            let client = http::client().map_err(|error| with_causes(&error))?;
+            let until = Instant::now() + SERVER_PATIENCE;
+            loop {
+                tokio::time::sleep(FETCH_PAUSE).await;
+                match client.get(&server).send().await {
+                    Err(error) if Instant::now() > until => {
+                        return Err(format!("{server} is away: {}.", with_causes(&error)));
+                    }
+                    Err(_) => {}
+                    Ok(_) => return Ok(()),
+                }
+            }
+        };
+        self.work.or_stop(answered).await
     }
 
     /// Runs git and returns what it prints.
