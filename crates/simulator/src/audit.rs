@@ -84,8 +84,8 @@ impl Auditor {
                 Some(person) => person.role = *role,
                 None => return Err(Broken::of("people", entry, "nobody of that name")),
             },
-            Fact::ProjectCreated { project, time_scale, default_branch, .. } => {
-                let new = Project::new(*time_scale, default_branch.clone());
+            Fact::ProjectCreated { project, time_scale, .. } => {
+                let new = Project::new(*time_scale);
                 if self.projects.insert(project.clone(), new).is_some() {
                     return Err(Broken::of("people", entry, "the project was here already"));
                 }

@@ -35,7 +35,7 @@ impl Project {
                     return Err(Broken::of("job-ends-once", entry, "it had ended"));
                 };
                 // Attempt 0 is a job that never started.
-                let never = attempt.attempt == 0 && !leg.is_running() && !leg.is_lost;
+                let never = attempt.attempt == 0 && !leg.is_running();
                 if leg.attempts != attempt.attempt && !never {
                     return Err(Broken::of("fencing", entry, "an old attempt ends the job"));
                 }
@@ -44,7 +44,12 @@ impl Project {
                 Ok(())
             }
             Fact::JobLost { attempt, retry, .. } => {
-                let leg = self.counts(entry, attempt)?;
+                let is_asked_for = self.leg(attempt).is_some_and(|leg| leg.is_asked_for);
+                let leg = match is_asked_for {
+                    true => self.lost(entry, attempt)?,
+                    false => self.counts(entry, attempt)?,
+                };
+                leg.is_asked_for = false;
                 if *retry && leg.environment.is_some() {
                     let what = "a job with an environment is tried again, and nobody decided that";
                     return Err(Broken::of("nothing-twice", entry, what));
@@ -54,15 +59,20 @@ impl Project {
             }
             Fact::JobRerun { attempt } => {
                 let leg = self.lost(entry, attempt)?;
-                (leg.is_lost, leg.waits_for_retry) = (false, true);
+                (leg.is_lost, leg.is_asked_for, leg.waits_for_retry) = (false, false, true);
                 leg.decided += 1;
                 if entry.actor.person().is_none() {
                     return Err(Broken::of("nothing-twice", entry, "no person decided that"));
                 }
                 Ok(())
             }
+            Fact::JobResumeRequested { attempt } => {
+                self.lost(entry, attempt)?.is_asked_for = true;
+                Ok(())
+            }
             Fact::JobResumed { attempt, .. } => {
-                self.lost(entry, attempt)?.is_lost = false;
+                let leg = self.lost(entry, attempt)?;
+                (leg.is_lost, leg.is_asked_for) = (false, false);
                 Ok(())
             }
             Fact::GatesClosed { run, job, .. } => self.end(entry, *run, job, Outcome::Failure),

@@ -14,7 +14,6 @@ use qnt9_model::{
 pub(super) struct Project {
     pub(super) sequence: u64,
     pub(super) time_scale: i64,
-    pub(super) default_branch: String,
     pub(super) policy: Option<Policy>,
     pub(super) commits: BTreeMap<Sha, CommitBook>,
     pub(super) pushes: BTreeMap<PushId, String>,
@@ -39,8 +38,8 @@ pub(super) struct Project {
 }
 
 impl Project {
-    pub(super) fn new(time_scale: u32, default_branch: String) -> Self {
-        Self { time_scale: i64::from(time_scale.max(1)), default_branch, ..Self::default() }
+    pub(super) fn new(time_scale: u32) -> Self {
+        Self { time_scale: i64::from(time_scale.max(1)), ..Self::default() }
     }
 }
 
@@ -94,6 +93,8 @@ pub(super) struct LegBook {
     /// Lost attempts of which a person decided to try again.
     pub(super) decided: u32,
     pub(super) is_lost: bool,
+    /// A person wants it back if its runner is found.
+    pub(super) is_asked_for: bool,
     pub(super) waits_for_retry: bool,
     pub(super) steps: BTreeSet<u32>,
     pub(super) next_line: u64,
@@ -129,7 +130,6 @@ pub(super) struct DeploymentBook {
     pub(super) place: Place,
     pub(super) release: ReleaseDigest,
     pub(super) replicas: u32,
-    pub(super) has_previous: bool,
     pub(super) min_requests: u64,
     /// The environment's rules when it was made.
     pub(super) rules: Option<EnvironmentPolicy>,

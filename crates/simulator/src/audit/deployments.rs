@@ -131,7 +131,6 @@ impl Project {
             place: place.clone(),
             release: release.clone(),
             replicas: *replicas,
-            has_previous: self.serving.contains_key(place),
             min_requests: *min_requests,
             rules: rules.cloned(),
             ready: Default::default(),

@@ -67,9 +67,12 @@ impl Project {
         else {
             return Ok(());
         };
-        let last = self.numbers.insert(path.clone(), *number).unwrap_or(0);
-        if *number != last + 1 && !matches!(cause, Cause::Rerun { .. }) {
-            return Err(Broken::of("run-number", entry, format!("the last one was {last}")));
+        // To run it again is another attempt at the run of that number.
+        if !matches!(cause, Cause::Rerun { .. }) {
+            let last = self.numbers.insert(path.clone(), *number).unwrap_or(0);
+            if *number != last + 1 {
+                return Err(Broken::of("run-number", entry, format!("the last one was {last}")));
+            }
         }
         let parsed: Option<Workflow> = serde_json::from_value(workflow.clone()).ok();
         let jobs = parsed.iter().flat_map(|workflow| &workflow.jobs);
@@ -129,6 +132,7 @@ impl Project {
                     attempts_before: 0,
                     decided: 0,
                     is_lost: false,
+                    is_asked_for: false,
                     waits_for_retry: false,
                     steps: Default::default(),
                     next_line: 1,
@@ -284,6 +288,7 @@ impl LegBook {
             attempts_before: 0,
             decided: 0,
             is_lost: false,
+            is_asked_for: false,
             waits_for_retry: false,
             steps: Default::default(),
             next_line: 1,

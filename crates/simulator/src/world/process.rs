@@ -15,6 +15,9 @@ use crate::server::Decided;
 
 use super::{Event, Letter, MINUTE, Origin, SECOND, World};
 
+/// A job gives up after so many tries at a locked state.
+const LOCK_TRIES_MAX: u32 = 10;
+
 /// One attempt's process, or what is left of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
@@ -29,6 +32,8 @@ pub(crate) struct Process {
     waits_for: Option<CallKey>,
     deployment: Option<DeploymentId>,
     has_failed: bool,
+    /// How often another one held the lock it wanted.
+    locked_out: u32,
     pub(super) is_cancelled: bool,
     /// It does nothing any more.
     pub(super) is_gone: bool,
@@ -115,6 +120,7 @@ impl World<'_> {
             waits_for: None,
             deployment: None,
             has_failed: false,
+            locked_out: 0,
             is_cancelled: false,
             is_gone: false,
             parted_until: None,
@@ -377,6 +383,8 @@ impl World<'_> {
             (Err(qnt9_model::Refusal::Unavailable { .. }), _) => return,
             (Err(qnt9_model::Refusal::StateLocked { .. }), Some(Call::Lock)) => {
                 process.call -= 1;
+                process.locked_out += 1;
+                process.has_failed = process.locked_out == LOCK_TRIES_MAX;
                 pause = random.between(10 * SECOND..=2 * MINUTE);
             }
             (Err(_), _) => process.has_failed = true,

@@ -101,9 +101,9 @@ impl World<'_> {
         let left: Vec<String> = self
             .live_runs()
             .intersection(&waited)
-            .map(|(stream, run)| format!("{stream} {run}"))
+            .map(|(stream, run)| self.stands(stream, *run))
             .collect();
-        Err(Broken::new("every-run-ends", format!("these do not: {}", left.join(", "))))
+        Err(Broken::new("every-run-ends", format!("{} do not: {}", left.len(), left.join("; "))))
     }
 
     fn live_runs(&self) -> BTreeSet<(StreamId, RunId)> {
@@ -111,6 +111,26 @@ impl World<'_> {
         projects
             .flat_map(|(stream, project)| project.live.iter().map(|id| (stream.clone(), *id)))
             .collect()
+    }
+
+    /// How a run stands, for those who wonder why it does not end.
+    fn stands(&self, stream: &StreamId, id: RunId) -> String {
+        let project = self.server.as_ref().and_then(|server| server.state.projects.get(stream));
+        let Some(run) = project.and_then(|project| project.runs.get(&id)) else {
+            return format!("{stream} {id} is gone");
+        };
+        let legs: Vec<String> = run
+            .legs
+            .iter()
+            .filter(|(_, leg)| !matches!(leg.phase, LegPhase::Done(..)))
+            .map(|(key, leg)| format!("{key} {:?}", leg.phase))
+            .collect();
+        let jobs: Vec<String> =
+            project.into_iter().flat_map(orders).map(|order| format!("{order:?}")).collect();
+        let jobs: Vec<&String> =
+            jobs.iter().filter(|order| order.contains(&format!("RunId({id})"))).collect();
+        let (path, started) = (&run.path, run.started.is_some());
+        format!("{stream} {id} {path} started {started}: {legs:?} {jobs:?}")
     }
 
     /// Lets everything on the agenda happen, except what people would do.
@@ -169,6 +189,13 @@ impl World<'_> {
                     };
                     letters.push((stream.clone(), command));
                 }
+            }
+        }
+        for (stream, project) in &server.state.projects {
+            let locked = project.workspaces.iter().filter(|(_, known)| known.lock.is_some());
+            for (workspace, _) in locked.filter(|_| random.chance(250)) {
+                let command = Command::UnlockState { workspace: workspace.clone(), lock: None };
+                letters.push((stream.clone(), command));
             }
         }
         for (stream, command) in letters {
