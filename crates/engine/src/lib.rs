@@ -16,6 +16,7 @@ pub mod accounting;
 pub mod agenda;
 pub mod apply;
 pub mod calendar;
+mod concurrency;
 pub mod contexts;
 mod decide;
 pub mod explain;
@@ -29,6 +30,7 @@ pub mod rollout;
 mod settle;
 pub mod snapshot;
 pub mod state;
+mod stops;
 
 pub use machine::{step, step_looking_at_everything};
 pub use orders::{deadline, orders};

@@ -1,15 +1,15 @@
 //! What the outside should now do, computed from the state alone.
 
-use std::collections::BTreeMap;
-
-use qnt9_model::fact::Outcome;
 use qnt9_model::order::WantedReplica;
 use qnt9_model::{AttemptId, Millis, Order, Place};
 
 use crate::state::{
     Check, Deployment, Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State,
 };
+use crate::stops::Stops;
 use crate::{rollout, settle};
+
+pub use crate::stops::should_stop;
 
 /// All outstanding orders of a project, in the order in which they should be begun.
 #[must_use]
@@ -99,46 +99,6 @@ fn room_of(run: &Run, job: &Job) -> usize {
     (*limit as usize).saturating_sub(taken)
 }
 
-/// Whether a leg is to be stopped: its run is cancelled and its `if` does not hold for that, as
-/// `always()` does; or a sibling failed and the job fails fast.
-#[must_use]
-pub fn should_stop(project: &Project, run: &Run, leg: &LegState) -> bool {
-    Stops::of(project, run).stop(leg)
-}
-
-/// Which legs of a run are to be stopped; each job is looked at once.
-pub(crate) struct Stops<'a> {
-    project: &'a Project,
-    run: &'a Run,
-    known: BTreeMap<&'a str, bool>,
-}
-
-impl<'a> Stops<'a> {
-    pub(crate) fn of(project: &'a Project, run: &'a Run) -> Self {
-        Self { project, run, known: BTreeMap::new() }
-    }
-
-    /// Whether this leg of the run is to be stopped.
-    pub(crate) fn stop(&mut self, leg: &'a LegState) -> bool {
-        let (project, run) = (self.project, self.run);
-        *self.known.entry(&leg.job).or_insert_with(|| {
-            let cancelled =
-                run.cancel.is_some() && !settle::condition_holds(project, run, &leg.job);
-            cancelled || failed_fast(run, &leg.job)
-        })
-    }
-}
-
-/// Whether a leg of the job failed and the job says `fail-fast`, as it does by default.
-fn failed_fast(run: &Run, job: &str) -> bool {
-    let plan = run.job(job).map(|job| &job.plan);
-    let Some(JobPlan::Planned { legs, fail_fast: true, .. }) = plan else { return false };
-    legs.iter().filter_map(|key| run.legs.get(key)).any(|leg| {
-        let failed = matches!(leg.phase, LegPhase::Done(Outcome::Failure, _));
-        failed && !leg.leg.continue_on_error
-    })
-}
-
 fn traffic(project: &Project) -> Vec<Order> {
     let mut orders = Vec::new();
     let mut generations: Vec<(Place, u64)> = Vec::new();
@@ -202,7 +162,9 @@ pub fn deadline(state: &State, now: Millis) -> Option<Millis> {
     state.projects.values().filter_map(of_project).min()
 }
 
-fn deadline_of(platform: &Platform, project: &Project, now: Millis) -> Option<Millis> {
+/// The same of one project.
+#[must_use]
+pub fn deadline_of(platform: &Platform, project: &Project, now: Millis) -> Option<Millis> {
     let due = |id| settle::due(platform, project, project.live_run(id)?, now);
     let runs = if now < project.agenda.settled() {
         project.live.iter().filter_map(|id| due(*id)).min()

@@ -2,6 +2,7 @@
 
 use qnt9_model::fact::{DeploymentOutcome, Outcome, Verdict};
 use qnt9_model::limits::{REPLICAS_START_MS, ROLLOUT_STALL_MS};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{DeploymentId, Fact, Millis, UserText};
 
 use crate::gates::duration;
@@ -31,7 +32,8 @@ fn start(deployment: &Deployment, now: Millis) -> Option<Fact> {
     if let Some(report) = &deployment.replica_failure {
         return Some(fail(deployment, report.clone()));
     }
-    if deployment.ready.len() as u32 >= deployment.replicas {
+    let enough = if planted::is(Fault::StartsWithOneReplica) { 1 } else { deployment.replicas };
+    if deployment.ready.len() as u32 >= enough {
         // The first release of a place has nothing to be compared with. An old one whose replicas
         // are down at this moment is no such case: they are being started again.
         let first = if deployment.previous.is_some() { deployment.steps[0] } else { 100 };
@@ -49,15 +51,18 @@ fn start(deployment: &Deployment, now: Millis) -> Option<Fact> {
 }
 
 fn step(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
-    if deployment.verdict == Verdict::Bad {
+    if deployment.verdict == Verdict::Bad && !planted::is(Fault::BadIgnored) {
         return Some(roll_back(deployment, deployment.verdict_reason.clone()));
     }
     if let Some(report) = &deployment.replica_failure {
         return Some(roll_back(deployment, report.show().to_owned()));
     }
     let since = deployment.step_since?;
-    if deployment.verdict == Verdict::Good && now >= since.plus(deployment.step_for_ms) {
-        let percent = deployment.steps.iter().copied().find(|step| *step > deployment.percent);
+    let good = deployment.verdict == Verdict::Good || planted::is(Fault::PromotesUndecided);
+    let over = now >= since.plus(deployment.step_for_ms) || planted::is(Fault::StepTooShort);
+    if good && over {
+        let mut steps = deployment.steps.iter().copied().filter(|step| *step > deployment.percent);
+        let percent = steps.nth(usize::from(planted::is(Fault::StepSkipped)));
         let percent = percent.unwrap_or(100);
         return Some(Fact::WeightChanged { deployment: deployment.id, percent });
     }
@@ -106,6 +111,9 @@ pub fn applied(project: &Project, deployment: &Deployment) -> bool {
 /// Why nobody waits for this rollout any more: the job that asked for it was cancelled or failed, and
 /// what follows it in its workflow will not happen. A lost job is none of these until somebody decides.
 fn given_up(project: &Project, deployment: &Deployment) -> Option<String> {
+    if planted::is(Fault::GivenUpIgnored) {
+        return None;
+    }
     let attempt = &deployment.call.as_ref()?.attempt;
     let leg = project.runs.get(&attempt.run)?.legs.get(&attempt.job)?;
     match leg.phase {

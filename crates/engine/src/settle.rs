@@ -1,19 +1,21 @@
 //! What follows by itself: runs leave their queues, jobs are planned when their needs have ended,
 //! gates open or close, rollouts take their next step, runs end.
 
-use qnt9_model::fact::{Fact, Leg, Outcome};
-use qnt9_model::why::Holds;
-use qnt9_model::{AttemptId, JobKey, Millis, StreamId, UserText};
-use qnt9_workflow::{
-    Condition, EvaluationError, Job as JobDefinition, Object, Scope, Value, Verdict,
-};
+mod overdue;
+mod planning;
 
+use qnt9_model::fact::{Fact, Outcome, Queue};
+use qnt9_model::why::Holds;
+use qnt9_model::{AttemptId, Millis, StreamId, UserText};
+use qnt9_workflow::{Condition, EvaluationError, Job as JobDefinition, Scope, Verdict};
+
+use self::planning::Planned;
 use crate::agenda::Rest;
 use crate::contexts;
 use crate::gates::Gate;
-use crate::orders::Stops;
-use crate::rollout;
 use crate::state::{Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State};
+use crate::stops::Stops;
+use crate::{concurrency, rollout};
 
 /// The next facts that follow, all about one subject; empty when the state is at rest. Looks only at
 /// what was touched since the state was last at rest, and at what is due by now.
@@ -85,7 +87,15 @@ impl Settling<'_> {
         if !stopped.is_empty() {
             return stopped;
         }
-        if let Some(fact) = run.legs.values().find_map(|leg| self.gate(run, leg)) {
+        if let Some(fact) = self.overdue(run) {
+            return vec![fact];
+        }
+        let waits = |leg: &LegState| match leg.phase {
+            LegPhase::Queued => concurrency::leg_waits(self.project, run, leg),
+            LegPhase::Gated => self.gate(run, leg),
+            _ => None,
+        };
+        if let Some(fact) = run.legs.values().find_map(waits) {
             return vec![fact];
         }
         self.finish(run).into_iter().collect()
@@ -102,7 +112,16 @@ impl Settling<'_> {
     fn due(&self, run: &Run) -> Option<Millis> {
         let gated = run.legs.values().filter(|leg| leg.phase == LegPhase::Gated);
         let gates = gated.filter_map(|leg| Gate::of(self.platform, self.project, run, leg));
-        gates.filter_map(|gate| gate.deadline(self.now)).min()
+        let mut stops = Stops::of(self.project, run);
+        let running =
+            run.legs.values().filter_map(|leg| overdue::due(self.project, leg, &mut stops));
+        gates.filter_map(|gate| gate.deadline(self.now)).chain(running).min()
+    }
+
+    fn overdue(&self, run: &Run) -> Option<Fact> {
+        let mut stops = Stops::of(self.project, run);
+        let next = |leg| overdue::next(self.project, run, leg, &mut stops, self.now);
+        run.legs.values().find_map(next)
     }
 
     /// A run that has not started: cancelled, overtaken, or its turn.
@@ -110,25 +129,10 @@ impl Settling<'_> {
         if run.cancel.is_some() {
             return vec![Fact::RunFinished { run: run.id, result: Outcome::Cancelled }];
         }
-        let Some(concurrency) = &run.concurrency else {
-            return vec![Fact::RunStarted { run: run.id }];
-        };
-        let others = self.project.groups.get(&concurrency.group).into_iter().flatten();
-        let others = others.filter_map(|id| self.project.live_run(*id));
-        let others = others.filter(|other| other.id != run.id);
-        let Some(running) = others.clone().find(|other| other.started.is_some()) else {
-            return vec![Fact::RunStarted { run: run.id }];
-        };
-        let newer = others.filter(|other| other.id > run.id && other.started.is_none());
-        if let Some(newer) = newer.last() {
-            let over = format!("concurrency group `{}`", concurrency.group);
-            return vec![Fact::RunSuperseded { run: run.id, by: newer.id, over }];
+        match &run.concurrency {
+            None => vec![Fact::RunStarted { run: run.id }],
+            Some(terms) => concurrency::run_waits(self.project, run, terms).into_iter().collect(),
         }
-        if concurrency.cancel_in_progress && running.cancel.is_none() {
-            let reason = format!("run {} of the same concurrency group came", run.id);
-            return vec![Fact::RunCancelRequested { run: running.id, reason }];
-        }
-        Vec::new()
     }
 
     /// Plans a job whose needs have all ended.
@@ -140,6 +144,10 @@ impl Settling<'_> {
         let job = run.workflow.as_ref()?.job(key)?;
         if !job.needs.iter().all(|need| run.job_result(need).is_some()) {
             return None;
+        }
+        if let Some(reason) = run.cancel.as_ref().filter(|_| run.killed) {
+            let reason = UserText::from(reason.as_str());
+            return Some(Fact::JobSkipped { run: run.id, key: key.to_owned(), reason });
         }
         let contexts = contexts::of_job(self.project, run, job);
         let scope = Scope::new(&contexts).with_status(contexts::status(run, key));
@@ -155,7 +163,8 @@ impl Settling<'_> {
             let reason = UserText::from(skip_reason(run, job, &verdict.trace.to_string()));
             return Some(Fact::JobSkipped { run: run_id, key, reason });
         }
-        Some(match legs(job, &contexts, &scope) {
+        let planned = planning::legs(job, &contexts, &scope);
+        Some(match planned.and_then(|planned| can_be_admitted(run, planned)) {
             Ok(planned) => Fact::JobPlanned {
                 run: run_id,
                 key,
@@ -172,20 +181,16 @@ impl Settling<'_> {
     fn stopped(&self, run: &Run) -> Vec<Fact> {
         let mut stops = Stops::of(self.project, run);
         let waits = |leg: &&LegState| {
-            matches!(leg.phase, LegPhase::Gated | LegPhase::Open | LegPhase::Lost)
+            use LegPhase::{Gated, Lost, Open, Queued};
+            matches!(leg.phase, Queued | Gated | Open | Lost)
         };
         let legs = run.legs.values().filter(waits).filter(|leg| stops.stop(leg));
-        let reason = || match &run.cancel {
-            Some(reason) => reason.clone(),
-            None => "another leg of the matrix failed".to_owned(),
-        };
-        legs.map(|leg| never_started(run, leg, Outcome::Cancelled, reason())).collect()
+        let legs: Vec<&LegState> = legs.collect();
+        let ended = |leg| never_started(run, leg, Outcome::Cancelled, stops.reason(leg));
+        legs.into_iter().map(ended).collect()
     }
 
     fn gate(&self, run: &Run, leg: &LegState) -> Option<Fact> {
-        if leg.phase != LegPhase::Gated {
-            return None;
-        }
         let gate = Gate::of(self.platform, self.project, run, leg)?;
         if let Some(newer) = self.newer_waiting(run, leg) {
             let job = leg.leg.job.clone();
@@ -214,7 +219,7 @@ impl Settling<'_> {
         let newer = newer.filter_map(|id| self.project.live_run(*id));
         let same_job = |other: &&Run| {
             let leg_there = other.legs.get(&leg.leg.job).filter(|there| {
-                there.phase == LegPhase::Gated && there.leg.environment == leg.leg.environment
+                may_come_next(there) && there.leg.environment == leg.leg.environment
             });
             let gate =
                 leg_there.and_then(|there| Gate::of(self.platform, self.project, other, there));
@@ -240,6 +245,12 @@ impl Settling<'_> {
     }
 }
 
+/// Whether a leg waits for its environment, or for a group that only the last to come gets.
+fn may_come_next(leg: &LegState) -> bool {
+    let single = leg.leg.concurrency.as_ref().is_some_and(|own| own.queue == Queue::Single);
+    leg.phase == LegPhase::Gated || (leg.phase == LegPhase::Queued && single)
+}
+
 /// Whether a job's `if` holds as things stand now. An expression without a value does not hold.
 pub(crate) fn condition_holds(project: &Project, run: &Run, key: &str) -> bool {
     let Some(job) = run.workflow.as_ref().and_then(|workflow| workflow.job(key)) else {
@@ -254,6 +265,19 @@ fn verdict(job: &JobDefinition, scope: &Scope<'_>) -> Result<Verdict, Evaluation
     match &job.condition {
         Some(condition) => condition.evaluate(scope),
         None => Ok(Condition::verdict_of_none(scope)),
+    }
+}
+
+/// A job whose group its own run holds would wait for itself.
+fn can_be_admitted(run: &Run, planned: Planned) -> Result<Planned, String> {
+    let held = run.concurrency.as_ref().map(|own| &own.group);
+    let groups = planned.legs.iter().filter_map(|leg| leg.concurrency.as_ref());
+    match groups.map(|own| &own.group).find(|group| Some(*group) == held) {
+        None => Ok(planned),
+        Some(group) => Err(format!(
+            "concurrency: its run holds the group `{group}` itself, and it would wait for ever; give \
+             the job or the workflow another group"
+        )),
     }
 }
 
@@ -283,87 +307,4 @@ fn skip_reason(run: &Run, job: &JobDefinition, trace: &str) -> String {
         (Some(_), true) => format!("its `if` is false:\n{trace}"),
         (Some(_), false) => format!("its `if` is false ({}):\n{trace}", unmet.join(", ")),
     }
-}
-
-struct Planned {
-    legs: Vec<Leg>,
-    fail_fast: bool,
-    max_parallel: Option<u32>,
-}
-
-const MINUTE_MS: f64 = 60_000.0;
-/// GitHub's default for `timeout-minutes` of a job.
-const TIMEOUT_MINUTES: f64 = 360.0;
-
-fn legs(job: &JobDefinition, contexts: &Object, scope: &Scope<'_>) -> Result<Planned, String> {
-    let at =
-        |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
-    let Some(strategy) = &job.strategy else {
-        let leg = leg(job, contexts, scope, None, 1)?;
-        return Ok(Planned { legs: vec![leg], fail_fast: false, max_parallel: None });
-    };
-    let expanded = strategy.legs(scope).map_err(|error| format!("matrix: {error}"))?;
-    let total = expanded.len();
-    let legs: Result<Vec<Leg>, String> =
-        expanded.iter().map(|matrix| leg(job, contexts, scope, Some(matrix), total)).collect();
-    Ok(Planned {
-        legs: legs?,
-        fail_fast: strategy.fails_fast(scope).map_err(at("fail-fast"))?,
-        max_parallel: strategy.parallel_max(scope).map_err(at("max-parallel"))?,
-    })
-}
-
-fn leg(
-    job: &JobDefinition,
-    contexts: &Object,
-    scope: &Scope<'_>,
-    matrix: Option<&qnt9_workflow::Leg>,
-    total: usize,
-) -> Result<Leg, String> {
-    let mut contexts = contexts.clone();
-    let values = matrix.map_or_else(|| Value::Object(Object::new()), |m| m.values.clone().into());
-    contexts.insert("matrix", values.clone());
-    contexts.insert("strategy", strategy(job, matrix, total, scope)?);
-    let scope = Scope { contexts: &contexts, ..*scope };
-    let at =
-        |key: &'static str| move |error: qnt9_workflow::EvaluationError| format!("{key}: {error}");
-    let name = job.display_name(matrix, &scope).map_err(at("name"))?;
-    let environment = job.environment.as_ref().map(|e| e.name.interpolate(&scope)).transpose();
-    let environment = environment.map_err(at("environment"))?.filter(|name| !name.is_empty());
-    let tolerant = job.continue_on_error.as_ref().map_or(Ok(false), |t| t.boolean(&scope));
-    let minutes = job.timeout_minutes.as_ref().map_or(Ok(TIMEOUT_MINUTES), |t| t.number(&scope));
-    let index = matrix.map_or(0, |m| m.index as u32);
-    let key = match matrix {
-        Some(_) => format!("{}.{}", job.key, index + 1),
-        None => job.key.clone(),
-    };
-    Ok(Leg {
-        job: JobKey(key),
-        name,
-        index,
-        matrix: UserText::from(values.to_json_text()),
-        environment: environment.map(Into::into),
-        continue_on_error: tolerant.map_err(at("continue-on-error"))?,
-        timeout_ms: (minutes.map_err(at("timeout-minutes"))? * MINUTE_MS) as i64,
-        concurrency: None,
-    })
-}
-
-/// The `strategy` context; a job without a strategy has one too, as on GitHub.
-fn strategy(
-    job: &JobDefinition,
-    matrix: Option<&qnt9_workflow::Leg>,
-    total: usize,
-    scope: &Scope<'_>,
-) -> Result<Value, String> {
-    if let (Some(strategy), Some(matrix)) = (&job.strategy, matrix) {
-        let context = strategy.context(matrix.index, total, scope);
-        return context.map(Value::Object).map_err(|error| format!("strategy: {error}"));
-    }
-    Ok(Value::Object(Object::from_iter([
-        ("fail-fast", Value::Bool(true)),
-        ("job-index", Value::Number(0.0)),
-        ("job-total", Value::Number(1.0)),
-        ("max-parallel", Value::Number(1.0)),
-    ])))
 }

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod order;
 pub mod people;
 pub mod plan;
+pub mod planted;
 pub mod policy;
 pub mod refusal;
 pub mod text;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use qnt9_model::fact::{ResumePoint, Span};
+use qnt9_model::fact::{Outcome, ResumePoint, Span};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{AttemptId, Fact, JobKey, RunId};
 
 use super::Applying;
@@ -72,7 +73,9 @@ impl Applying<'_> {
                 self.try_of(attempt, |state| {
                     state.finished = Some(time);
                     state.result = Some(*result);
-                    state.outputs.clone_from(outputs);
+                    if *result == Outcome::Success || !planted::is(Fault::OutputsOfFailureLost) {
+                        state.outputs.clone_from(outputs);
+                    }
                     state.summary.clone_from(summary);
                     state.reason.clone_from(&reason);
                     state.asked = None;
@@ -82,7 +85,9 @@ impl Applying<'_> {
                     leg.phase = LegPhase::Done(*result, time);
                     leg.reason = reason;
                 });
-                self.release_environment(attempt.run, &attempt.job);
+                if *result == Outcome::Success || !planted::is(Fault::EnvironmentKeptAfterFailure) {
+                    self.release_environment(attempt.run, &attempt.job);
+                }
                 self.leave_groups(attempt.run);
             }
             Fact::JobLost { attempt, reason, retry } => {
@@ -96,6 +101,9 @@ impl Applying<'_> {
                     leg.phase = phase;
                     leg.reason = Some(reason.clone());
                 });
+                if planted::is(Fault::EnvironmentFreedWhenLost) {
+                    self.release_environment(attempt.run, &attempt.job);
+                }
             }
             Fact::JobRerun { attempt } => self.leg(attempt.run, &attempt.job, |leg| {
                 leg.phase = LegPhase::Open;
@@ -141,7 +149,8 @@ impl Applying<'_> {
         let time = self.time();
         let mut was_asked = false;
         self.try_of(id, |attempt| {
-            attempt.heard = time;
+            // A clock that was set back does not shorten a lease.
+            attempt.heard = attempt.heard.max(time);
             was_asked = attempt.asked.take().is_some();
             change(attempt);
         });

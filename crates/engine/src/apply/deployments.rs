@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::fact::{Counts, DeploymentOutcome, Verdict};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{DeploymentId, Fact, Place};
 
 use super::Applying;
@@ -156,8 +157,11 @@ impl Applying<'_> {
         });
         let Some(deployment) = self.project.deployments.get(&id) else { return };
         if let Some(state) = self.project.places.get_mut(&deployment.place) {
-            state.active = None;
-            if *outcome == DeploymentOutcome::Succeeded {
+            let succeeded = *outcome == DeploymentOutcome::Succeeded;
+            if succeeded || !planted::is(Fault::PlaceStaysBusy) {
+                state.active = None;
+            }
+            if succeeded || planted::is(Fault::RolledBackServes) {
                 state.serving = Some(id);
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use qnt9_model::fact::{DeploymentOutcome, Direction, Fact};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::policy::{RolloutRule, Service};
 use qnt9_model::{
     Command, DeploymentId, EnvironmentName, Place, Refusal, ReleaseDigest, Role, UserText,
@@ -25,7 +26,9 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                 environment: environment.clone(),
                 reason,
             };
-            if leg.leg.environment.as_ref() != Some(environment) {
+            if leg.leg.environment.as_ref() != Some(environment)
+                && !planted::is(Fault::DeploysWithoutGates)
+            {
                 return Err(not_yours(format!("it has no `environment: {environment}`")));
             }
             let Some((_, subjects, _)) = &leg.opened else {
@@ -93,6 +96,7 @@ fn active<'a>(on: &On<'a>, environment: &EnvironmentName) -> Option<&'a Deployme
 
 fn nothing_rolls_out(on: &On<'_>, environment: &EnvironmentName) -> Result<(), Refusal> {
     match active(on, environment) {
+        Some(_) if planted::is(Fault::TwoRollouts) => Ok(()),
         None => Ok(()),
         Some(active) => Err(Refusal::RolloutGoing {
             place: active.place.to_string(),
@@ -251,8 +255,8 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
             let Some(d) = known(deployment) else { return Ok(Vec::new()) };
             let counts = d.outcome.is_none()
                 && (1..100).contains(&d.percent)
-                && *generation >= d.weighted_at
-                && *window > d.window
+                && (*generation >= d.weighted_at || planted::is(Fault::WindowOfEarlierShare))
+                && (*window > d.window || planted::is(Fault::WindowTwice))
                 && (new.requests + old.requests > 0);
             if !counts {
                 return Ok(Vec::new());

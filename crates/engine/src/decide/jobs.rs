@@ -2,6 +2,7 @@
 
 use qnt9_model::fact::{Fact, Outcome};
 use qnt9_model::limits::{JOB_OUTPUT_BYTES_MAX, LEASE_MS, LOST_ATTEMPTS_MAX};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{AttemptId, Command, Refusal, Role, UserText};
 
 use super::On;
@@ -65,7 +66,8 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
         Command::FinishStep { attempt, step, name, outcome, conclusion, span, user, own } => {
             let (_, leg) = on.attempt(attempt)?;
             let last = leg.attempts.last();
-            if last.is_some_and(|last| last.steps.contains_key(step)) {
+            let known = last.is_some_and(|last| last.steps.contains_key(step));
+            if known && !planted::is(Fault::StepTwice) {
                 return Ok(Vec::new());
             }
             Ok(vec![Fact::StepFinished {
@@ -84,10 +86,10 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
             let (_, leg) = on.attempt(attempt)?;
             let sealed = leg.attempts.last().and_then(|last| last.log.last());
             let next = sealed.map_or(1, |chunk| chunk.first_line + chunk.lines);
-            if *first_line < next {
+            if *first_line < next && !planted::is(Fault::LogTwice) {
                 return Ok(Vec::new());
             }
-            if *first_line > next {
+            if *first_line > next && !planted::is(Fault::LogGap) {
                 return Err(Refusal::Invalid {
                     what: format!("log of attempt {attempt}"),
                     reason: format!("line {next} is the next to seal, not line {first_line}"),
@@ -119,8 +121,11 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 return Ok(answer);
             }
             let (_, leg) = on.attempt(attempt)?;
-            let retry =
-                leg.leg.environment.is_none() && leg.attempts.len() < LOST_ATTEMPTS_MAX as usize;
+            let unprotected =
+                leg.leg.environment.is_none() || planted::is(Fault::LostRetriesProtected);
+            let retry = unprotected
+                && (leg.attempts.len() < LOST_ATTEMPTS_MAX as usize
+                    || planted::is(Fault::LostRetriesForever));
             let (attempt, reason) = (attempt.clone(), reason.clone());
             Ok(vec![Fact::JobLost { attempt, reason, retry }])
         }
@@ -147,7 +152,7 @@ fn resume(on: &On<'_>, attempt: &AttemptId, proof: &str) -> Result<Vec<Fact>, Re
     if on.project.running_leg(attempt).is_some() {
         return Ok(Vec::new());
     }
-    if lost(on, attempt).is_none() {
+    if lost(on, attempt).is_none() && !planted::is(Fault::ResumeOverLaterAttempt) {
         return Err(stale(on, attempt));
     }
     Ok(vec![Fact::JobResumed { attempt: attempt.clone(), proof: proof.to_owned() }])

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::command::{RefMoved, WorkflowFile};
-use qnt9_model::fact::{Cause, Commit, Concurrency, Fact, Queue, RefUpdate};
+use qnt9_model::fact::{Cause, Commit, Fact, RefUpdate};
 use qnt9_model::{Command, PushId, Refusal, Role, Sha, UserText};
 use qnt9_workflow::{Event, Object, Occurrence, Scope, Triggered, Value, Workflow};
 use serde_json::json;
 
 use super::On;
+use crate::concurrency;
 use crate::contexts::{self, RunFacts};
 
 pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
@@ -162,16 +163,7 @@ fn repository(on: &On<'_>) -> serde_json::Value {
 
 fn read(file: &WorkflowFile) -> Result<Workflow, String> {
     let value = file.workflow.as_ref().map_err(Clone::clone)?;
-    let workflow: Workflow =
-        serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
-    match workflow.jobs.iter().find(|job| job.concurrency.is_some()) {
-        None => Ok(workflow),
-        Some(job) => Err(format!(
-            "{}:{}: `concurrency` of a single job (`{}`) is not supported yet; set it for the whole \
-             workflow",
-            file.path, job.position.line, job.key
-        )),
-    }
+    serde_json::from_value(value.clone()).map_err(|error| error.to_string())
 }
 
 fn dispatch(
@@ -253,7 +245,9 @@ impl NewRun<'_> {
         contexts.insert("inputs", Value::Object(inputs));
         contexts.insert("vars", Value::Object(Object::new()));
         let scope = Scope::new(&contexts);
-        let concurrency = match concurrency(workflow, &scope) {
+        let own = workflow.concurrency.as_ref();
+        let concurrency = own.map(|own| concurrency::evaluate(own, &scope)).transpose();
+        let concurrency = match concurrency {
             Ok(concurrency) => concurrency,
             Err(message) => {
                 let message = UserText::from(message);
@@ -282,17 +276,4 @@ impl NewRun<'_> {
             repeat: None,
         }
     }
-}
-
-fn concurrency(workflow: &Workflow, scope: &Scope<'_>) -> Result<Option<Concurrency>, String> {
-    let Some(concurrency) = &workflow.concurrency else { return Ok(None) };
-    let failed = |error: qnt9_workflow::EvaluationError| format!("concurrency: {error}");
-    Ok(Some(Concurrency {
-        group: concurrency.group.interpolate(scope).map_err(failed)?.to_lowercase(),
-        cancel_in_progress: concurrency.cancels_in_progress(scope).map_err(failed)?,
-        queue: match concurrency.queue {
-            qnt9_workflow::Queue::Single => Queue::Single,
-            qnt9_workflow::Queue::Max => Queue::Max,
-        },
-    }))
 }

@@ -2,6 +2,7 @@
 
 use qnt9_model::door::Workspace;
 use qnt9_model::fact::Fact;
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{Actor, Command, Refusal, Role, UserText};
 
 use super::On;
@@ -60,8 +61,8 @@ fn lock_state(
 ) -> Result<Vec<Fact>, Refusal> {
     match &workspace.lock {
         Some(held) if held.id == lock => Ok(Vec::new()),
-        Some(held) => Err(locked(name, held)),
-        None => Ok(vec![Fact::StateLocked {
+        Some(held) if !planted::is(Fault::LockTwice) => Err(locked(name, held)),
+        _ => Ok(vec![Fact::StateLocked {
             workspace: name.to_owned(),
             lock: lock.to_owned(),
             info: UserText::from(info),
@@ -90,6 +91,7 @@ fn holds_lock(workspace: &Workspace, name: &str, lock: Option<&str>) -> Result<(
     match (&workspace.lock, lock) {
         (None, None) => Ok(()),
         (Some(held), Some(lock)) if held.id == lock => Ok(()),
+        (Some(_), _) if planted::is(Fault::WriteWithoutLock) => Ok(()),
         (Some(held), _) => Err(locked(name, held)),
         (None, Some(lock)) => Err(Refusal::StateConflict {
             workspace: name.to_owned(),
@@ -104,9 +106,9 @@ fn not_older(
     serial: u64,
     lineage: &str,
 ) -> Result<(), Refusal> {
-    let reason = if current.lineage != lineage {
+    let reason = if current.lineage != lineage && !planted::is(Fault::LineageNotCompared) {
         format!("its lineage is {lineage}, and the current state's is {}", current.lineage)
-    } else if serial <= current.serial {
+    } else if serial <= current.serial && !planted::is(Fault::SerialNotCompared) {
         format!("its serial is {serial}, and the current state's is {}", current.serial)
     } else {
         return Ok(());

@@ -3,11 +3,13 @@
 mod approvals;
 mod delivery;
 mod explain;
+mod groups;
 mod invariants;
 mod rollouts;
 mod runs;
 mod scale;
 mod snapshots;
 mod source;
+mod stopping;
 mod terraform;
 mod world;

@@ -357,23 +357,6 @@ fn two_runs_of_one_push_share_a_group_without_loss() {
 }
 
 #[test]
-fn a_job_of_a_group_of_its_own_is_refused_rather_than_run_without_it() {
-    let text = workflow("", "  a:\n    concurrency: g\n    STEPS");
-    let mut world = World::new(NO_RULES);
-    let from = world.log.len();
-    assert!(world.push("dev", "main", "c1", "dev", &[&text]).is_empty());
-    expect![[r#"
-        dev push-offered
-        qnt9 commits-seen
-        qnt9 push-settled
-        qnt9 workflow-refused
-    "#]]
-    .assert_eq(&world.since(from));
-    let (_, _, message) = world.project().workflow_problems.last().unwrap();
-    expect!["ci.yml:5: `concurrency` of a single job (`a`) is not supported yet; set it for the whole workflow"].assert_eq(message.show());
-}
-
-#[test]
 fn cancelling_stops_jobs_but_not_those_that_say_always() {
     let text = workflow(
         "",

@@ -538,6 +538,23 @@ pub(crate) fn line(entry: &Entry) -> String {
         Fact::GatesClosed { job, reason, .. } => format!("{job}: {reason}"),
         Fact::JobSuperseded { run, job, by, .. } => format!("{job} of {run} by {by}"),
         Fact::JobStarted { attempt, .. } | Fact::JobRerun { attempt } => attempt.to_string(),
+        Fact::RunKillRequested { run, reason } => format!("{run}: {reason}"),
+        Fact::JobCancelRequested { job, reason, .. } => format!("{job}: {reason}"),
+        Fact::JobAdmitted { run, job } => format!("{job} of {run}"),
+        Fact::JobKillRequested { attempt, reason } => format!("{attempt}: {reason}"),
+        Fact::LeaseRenewed { attempt }
+        | Fact::JobUnheard { attempt }
+        | Fact::JobResumeRequested { attempt }
+        | Fact::JobResumed { attempt, .. } => attempt.to_string(),
+        Fact::CheckRequested { job, name, .. } => format!("{name} for {job}"),
+        Fact::CheckUndelivered { reason, .. } => reason.clone(),
+        Fact::CheckAnswered { passed, reason, .. } => {
+            format!("passed {passed}: {}", reason.show())
+        }
+        Fact::SchedulesAdopted { workflows, .. } => {
+            workflows.iter().map(|workflow| workflow.path.clone()).collect::<Vec<_>>().join(", ")
+        }
+        Fact::ScheduleSkipped { path, reason, .. } => format!("{path}: {}", reason.show()),
         Fact::JobLost { attempt, retry, .. } => format!("{attempt} retry {retry}"),
         Fact::JobFinished { attempt, result, reason, .. } => {
             let reason = reason.as_ref().map(|reason| format!(", {}", reason.show()));
