@@ -8,6 +8,7 @@
 //! clock, or what [`crate::Memory`] is told), so that the servers' clocks need not agree.
 
 use crate::error::StoreError;
+use qnt9_model::planted::{self, Fault};
 use std::time::Duration;
 
 /// Taking and giving back the right to append. Each call is one transaction.
@@ -103,11 +104,11 @@ impl Lease {
         let is_theirs = |lease: &Self| lease.holder.id == holder.id && lease.until != RELEASED;
         let fence = match stored {
             Some(lease) if is_theirs(lease) => lease.fence,
-            Some(lease) if lease.is_held(now) => {
+            Some(lease) if lease.is_held(now) && !planted::is(Fault::LeaseTakenTwice) => {
                 let LeaseHolder { id: by, address } = lease.holder.clone();
                 return Err(TakenLease::Held { by, address, until: lease.until });
             }
-            Some(lease) => lease.fence + 1,
+            Some(lease) => lease.fence + u64::from(!planted::is(Fault::FenceNotRaised)),
             None => 1,
         };
         let until = end(now, ttl);

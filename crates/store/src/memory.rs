@@ -8,6 +8,7 @@ use crate::key::MasterKey;
 use crate::lease::{Fence, Lease, LeaseHolder, Leases, Renewal, TakenLease};
 use crate::log::{Erasure, Head, Log, LogRead, NewSnapshot, SEGMENT_ENTRIES, SealedHead, Snapshot};
 use crate::sealing::Seals;
+use qnt9_model::planted::{self, Fault};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,7 +72,8 @@ impl LogRead for Memory {
     fn read(&self, stream: &str, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
         let content = self.lock();
         let entries = content.streams.get(stream).map_or(&[][..], |stream| &stream.entries);
-        let start = entries.partition_point(|entry| entry.sequence < from);
+        let skipped = u64::from(planted::is(Fault::PageSkipsFirst) && from > 1);
+        let start = entries.partition_point(|entry| entry.sequence < from + skipped);
         Ok(entries[start..].iter().take(limit).cloned().collect())
     }
 
@@ -85,7 +87,8 @@ impl LogRead for Memory {
             return Ok(Vec::new());
         };
         let first = (*sequences.start(), Digest::ZERO);
-        let found = stream.texts.range(first..).take_while(|((at, _), _)| at <= sequences.end());
+        let last = sequences.end() - u64::from(planted::is(Fault::TextsOfPageCut));
+        let found = stream.texts.range(first..).take_while(|((at, _), _)| *at <= last);
         let stored = found.map(|(&(sequence, digest), text)| StoredText {
             sequence,
             digest,
@@ -133,7 +136,11 @@ impl Log for Memory {
         let mut erasure = Erasure::Unknown;
         for ((_, name), text) in &mut stream.texts {
             if name == digest {
-                let was_there = text.take().is_some();
+                let was_there = if planted::is(Fault::ErasedStays) {
+                    text.is_some()
+                } else {
+                    text.take().is_some()
+                };
                 let erased_before = erasure == Erasure::Erased;
                 erasure = if was_there || erased_before {
                     Erasure::Erased
@@ -157,7 +164,7 @@ impl Log for Memory {
         let Some(stream) = stream.filter(|_| (1..=head).contains(&sequence)) else {
             return Err(StoreError::SnapshotAhead { stream: name.clone(), sequence, head });
         };
-        if !stream.has(snapshot.at) {
+        if !stream.has(snapshot.at) && !planted::is(Fault::SnapshotOfOtherHistory) {
             return Err(StoreError::SnapshotOfOtherHistory { stream: name.clone(), sequence });
         }
         if stream.snapshot.as_ref().is_none_or(|stored| stored.at.sequence <= sequence) {
