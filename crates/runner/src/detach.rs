@@ -19,7 +19,9 @@ pub async fn spawn_detached(
     input: &[u8],
 ) -> io::Result<Detached> {
     let talk = File::options().create(true).append(true).open(talk)?;
+    // By whatever way the program is found, it is listed by its name.
     let mut child = Command::new(program)
+        .arg0("qnt9")
         .args(args)
         .current_dir("/")
         .stdin(Stdio::piped())

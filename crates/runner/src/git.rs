@@ -4,6 +4,8 @@
 //! no prompts. Refs and object names that come from outside are checked before they reach a command
 //! line, so that none is taken for an option.
 
+mod orphans;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -409,6 +411,7 @@ impl Git {
         if let Some(protocol) = protocol.filter(is_plain) {
             command.env("GIT_PROTOCOL", protocol);
         }
+        command.env(orphans::RECEIVES, self.receives());
         command.kill_on_drop(true);
         command.spawn().map_err(GitError::Start)
     }

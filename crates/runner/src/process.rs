@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 pub use id::ProcessId;
 pub(crate) use id::boot_id;
-pub(crate) use leftovers::Leftovers;
+pub(crate) use leftovers::{Leftovers, Mark};
 use table::descendants;
 
 /// How often a group that is asked to end is looked at.

@@ -14,7 +14,7 @@ pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use qnt9_engine::orders::{not_before, orders};
 use qnt9_engine::state::{LegPhase, Project};
@@ -33,6 +33,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Carries out orders until it is dropped.
 pub(crate) struct Conductor {
     core: Core,
+    /// When it began: before any push that this server takes in.
+    since: SystemTime,
     /// The projects that this server decides for, and so carries out orders of.
     own: BTreeSet<StreamId>,
     /// Orders that a task is at, and how often in a row each has failed.
@@ -47,6 +49,7 @@ impl Conductor {
     pub(crate) fn new(core: &Core) -> Self {
         Self {
             core: core.clone(),
+            since: SystemTime::now(),
             own: BTreeSet::new(),
             busy: Arc::default(),
             failures: Arc::default(),
@@ -90,6 +93,7 @@ impl Conductor {
         }
         for new in own.difference(&self.own) {
             self.tasks.spawn(jobs::sweep(self.core.clone(), new.clone()));
+            self.tasks.spawn(pushes::take_hold(self.core.clone(), new.clone(), self.since));
         }
         self.traffic.keep(&own);
         self.own = own;

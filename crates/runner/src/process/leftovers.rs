@@ -11,12 +11,34 @@ use super::{KILL_WAIT, POLL};
 /// What is known of the processes of a program that died.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Leftovers {
-    /// `NAME=VALUE` in the environment that they were started with.
-    pub(crate) mark: Option<String>,
+    /// What stands in the environment that they were started with.
+    pub(crate) mark: Option<Mark>,
     /// The leader of their session.
     pub(crate) session: Option<ProcessId>,
     /// Those that were written down when they began.
     pub(crate) known: Vec<ProcessId>,
+}
+
+/// A `NAME=VALUE` in an environment.
+#[derive(Clone, Debug)]
+pub(crate) enum Mark {
+    Is(String),
+    /// Any that begins so, but this one.
+    Begins {
+        begins: String,
+        but: String,
+    },
+}
+
+impl Mark {
+    fn matches(&self, variable: &[u8]) -> bool {
+        match self {
+            Self::Is(mark) => variable == mark.as_bytes(),
+            Self::Begins { begins, but } => {
+                variable.starts_with(begins.as_bytes()) && variable != but.as_bytes()
+            }
+        }
+    }
 }
 
 impl Leftovers {
@@ -79,8 +101,9 @@ impl Leftovers {
     }
 }
 
-fn has_in_environment(pid: Pid, mark: &str) -> bool {
+fn has_in_environment(pid: Pid, mark: &Mark) -> bool {
     // Unreadable means another user's process, or one that has just ended: neither is ours.
-    std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
-        .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|e| e == mark.as_bytes()))
+    std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).is_ok_and(|environ| {
+        environ.split(|&byte| byte == 0).any(|variable| mark.matches(variable))
+    })
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::last_seen::{self, LastSeen};
 use crate::detach::{Detached, spawn_detached};
 use crate::journal::{Follow, JobResult, JournalError};
-use crate::process::{Leftovers, ProcessId};
+use crate::process::{Leftovers, Mark, ProcessId};
 use crate::shim_dir::ShimDir;
 use crate::socket::{self, Request, Welcome};
 use crate::spec::{JobSecrets, JobSpec};
@@ -232,7 +232,7 @@ pub async fn kill_leftovers(dir: &Path) -> Result<usize, AttachError> {
     if journal.last_seen.rebooted || journal.shim.as_ref().is_some_and(ProcessId::lives) {
         return Ok(0);
     }
-    let mark = Some(format!("RUNNER_TRACKING_ID={}", spec.tracking_id()));
+    let mark = Some(Mark::Is(format!("RUNNER_TRACKING_ID={}", spec.tracking_id())));
     let leftovers = Leftovers { mark, session: journal.shim, known: journal.processes };
     leftovers.kill().await.map_err(|source| AttachError::Stuck { dir: dir.into(), source })
 }

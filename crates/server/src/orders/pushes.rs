@@ -1,6 +1,9 @@
 //! Settles pushes: says which refs moved and what lies at their new places.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use qnt9_engine::policy;
 use qnt9_model::command::{RefMoved, WorkflowFile};
@@ -33,7 +36,71 @@ pub(super) async fn settle_abandoned(
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         return Ok(());
     }
+    end_orphans(core, stream).await?;
     settle(core, stream, push).await.map(drop)
+}
+
+/// When a server begins to decide for a project: nobody else moves its refs from here on, and what moved
+/// while nobody looked is taken in.
+pub(super) async fn take_hold(core: Core, stream: StreamId, since: SystemTime) {
+    let held = async {
+        end_orphans(&core, &stream).await?;
+        let git = git(&core, &stream);
+        let cleared = tokio::task::spawn_blocking(move || git.clear_locks(since)).await;
+        let cleared = cleared.map_err(io::Error::other).and_then(|cleared| cleared);
+        let cleared = cleared.map_err(|error| OrderError::outside(&error))?;
+        if cleared > 0 {
+            tracing::warn!(%stream, cleared, "locks that a killed git left were removed");
+        }
+        let _one_at_a_time = core.settling().lock().await;
+        take_in(&core, &stream).await
+    };
+    if let Err(error) = held.await {
+        tracing::warn!(%stream, "what moved in the repository is not known: {error}");
+    }
+}
+
+/// Ends what an earlier server left receiving: it could move a ref after its push was settled.
+async fn end_orphans(core: &Core, stream: &StreamId) -> Result<(), OrderError> {
+    let ended =
+        git(core, stream).end_orphans().await.map_err(|error| OrderError::outside(&error))?;
+    if ended > 0 {
+        tracing::warn!(%stream, ended, "pushes that an earlier server was receiving were ended");
+    }
+    Ok(())
+}
+
+/// Makes refs known that are elsewhere than the log says, and that no open push is about: somebody moved
+/// them behind the server's back. Nothing is started by it.
+async fn take_in(core: &Core, stream: &StreamId) -> Result<(), OrderError> {
+    if !repository(core, stream).is_dir() {
+        return Ok(());
+    }
+    let refs = git(core, stream).refs().await.map_err(|error| OrderError::outside(&error))?;
+    let moved = core.read(|state| {
+        let Some(project) = state.projects.get(stream) else { return Vec::new() };
+        let in_push = |reference: &str| {
+            let mut updates = project.pushes.values().flat_map(|push| &push.updates);
+            updates.any(|update| update.reference == reference)
+        };
+        let names: BTreeSet<&String> = refs.keys().chain(project.refs.keys()).collect();
+        let updates = names.into_iter().map(|reference| RefUpdate {
+            reference: reference.clone(),
+            old: project.refs.get(reference).cloned(),
+            new: refs.get(reference).map(|sha| Sha::from(sha.as_str())),
+        });
+        updates.filter(|u| u.old != u.new && !in_push(&u.reference)).collect::<Vec<_>>()
+    });
+    // A repository that was just made is imported by whoever made it.
+    let is_known = core
+        .read(|state| state.projects.get(stream).is_some_and(|project| !project.refs.is_empty()));
+    if moved.is_empty() || !is_known {
+        return Ok(());
+    }
+    tracing::warn!(%stream, ?moved, "refs moved without a push; they are taken in, and nothing is started");
+    let (moved, commits) = describe(core, stream, moved).await?;
+    core.tell(stream, Command::ImportCommits { moved, commits }).await?;
+    Ok(())
 }
 
 /// Asks the repository which of the push's refs moved, and says so.
@@ -55,7 +122,11 @@ pub(crate) async fn settle(
         now.map(String::as_str) == update.new.as_ref().map(Sha::as_str)
     });
     let (moved, commits) = describe(core, stream, moved.collect()).await?;
-    Ok(core.tell(stream, Command::SettlePush { push, moved, commits }).await?)
+    let settled = core.tell(stream, Command::SettlePush { push, moved, commits }).await?;
+    if let Err(error) = take_in(core, stream).await {
+        tracing::warn!(%stream, "what else moved in the repository is not known: {error}");
+    }
+    Ok(settled)
 }
 
 /// Makes the refs of a repository that was just filled known, without starting anything.
