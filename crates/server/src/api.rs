@@ -105,7 +105,7 @@ async fn healthz(State(core): State<Core>) -> (StatusCode, Json<Healthz>) {
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "trouble"),
     };
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    (status, Json(Healthz { status: word.to_owned(), version, trouble }))
+    (status, Json(Healthz { status: word.to_owned(), version, trouble, decides: core.decides() }))
 }
 
 #[cfg(test)]

@@ -198,6 +198,14 @@ impl Machine {
         self.read_durable(|durable| durable.own.has(stream))
     }
 
+    /// The streams that this server holds leases of; `None` where the log is its own.
+    pub(crate) fn leased(&self) -> Option<Vec<StreamId>> {
+        self.read_durable(|durable| match &durable.own {
+            Own::All(_) => None,
+            Own::Leased(tenures) => Some(tenures.keys().cloned().collect()),
+        })
+    }
+
     /// The last entry of a stream before this server began to decide for it.
     pub(crate) fn owned_since(&self, stream: &StreamId) -> u64 {
         self.read_durable(|durable| durable.own.since(stream))

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use axum::{Router, middleware};
 use qnt9_model::{Door, StreamId};
 use qnt9_store::{
-    DataFolder, FolderError, KeyError, LeaseHolder, LogHandle, MasterKey, Sqlite, StoreError,
-    Writer,
+    DataFolder, FolderError, KeyError, LeaseHolder, LogHandle, MasterKey, Postgres, Sqlite,
+    StoreError, Writer,
 };
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -19,7 +19,6 @@ use crate::core::Core;
 use crate::machine::{LoadError, Machine, Snapshots};
 use crate::orders::{Conductor, replicas, traffic};
 use crate::sharing::forward::{Forwarding, forward};
-use crate::sharing::pending::Postgres;
 use crate::sharing::{Sharing, standby};
 use crate::{api, console, repositories, retention};
 

@@ -14,7 +14,6 @@
 mod follower;
 pub(crate) mod forward;
 mod keeper;
-pub mod pending;
 mod share;
 pub(crate) mod standby;
 
@@ -82,6 +81,13 @@ impl Core {
     #[must_use]
     pub fn owns(&self, stream: &StreamId) -> bool {
         self.machine().owns(stream)
+    }
+
+    /// The streams that this server decides for, where several share a log.
+    #[must_use]
+    pub fn decides(&self) -> Option<Vec<String>> {
+        let leased = self.machine().leased()?;
+        Some(leased.into_iter().map(|stream| stream.0).collect())
     }
 
     /// The address of the server that decides for the stream, if one does.

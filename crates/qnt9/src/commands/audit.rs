@@ -6,7 +6,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use qnt9_store::{LogRead, MasterKey, Sqlite, Verified, VerifyError};
+use qnt9_store::{LogRead, MasterKey, Postgres, Sqlite, Verified, VerifyError};
 use serde_json::json;
 
 use super::asking::{format, print};
@@ -161,7 +161,7 @@ fn load_key() -> Result<MasterKey, Failure> {
 fn open(data: &Path, log: &Log, key: &MasterKey) -> Result<Box<dyn LogRead>, Failure> {
     let opened: Result<Box<dyn LogRead>, _> = match &log.database_url {
         None => Sqlite::open_reader(&data.join(LOG_FILE), key).map(|log| Box::new(log) as _),
-        Some(_) => return Err(Failure::new("the log in a database cannot be read yet")),
+        Some(url) => Postgres::open_reader(url, key).map(|log| Box::new(log) as _),
     };
     opened.map_err(|error| Failure::because("the log cannot be read", &error))
 }

@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qnt9_engine::accounting::Ledger;
 use qnt9_model::fact::{Outcome, Span};
@@ -35,6 +36,10 @@ use crate::talk::{self, Format};
 
 /// Where the platform is served unless asked otherwise.
 const DEFAULT_PORT: u16 = 9009;
+/// How long another server may take to make the people known.
+const PEOPLE_PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is looked whether they are.
+const PEOPLE_PULSE: Duration = Duration::from_millis(100);
 /// Jobs that run at once, for each core: many of them wait for something.
 const SLOTS_PER_CORE: usize = 2;
 
@@ -224,9 +229,17 @@ async fn deliver(
     traffic: &mut Traffic,
 ) -> Result<Ended, Failure> {
     let core = server.core();
-    let tokens = people(core, data).await?;
+    let decides_about_people = core.owns(&StreamId::platform());
+    let tokens = match decides_about_people {
+        true => people(core, data).await?,
+        false => known_people(core, data).await?,
+    };
     if up.empty {
         progress.note("empty", "nothing is delivered; Ctrl-C stops the platform");
+        return Ok(Ended::Well);
+    }
+    if let Some(owner) = served_elsewhere(core) {
+        progress.note("empty", &format!("{PROJECT} is delivered by the server at {owner}"));
         return Ok(Ended::Well);
     }
     bring_reference(core, up.time_scale).await?;
@@ -301,6 +314,37 @@ async fn people(core: &Core, data: &Path) -> Result<Tokens, Failure> {
         core.tell(&platform, command).await.map_err(refused)?;
     }
     Ok(tokens)
+}
+
+/// The people's tokens, where another server of the same log decides about people: the one that keeps
+/// them on this machine too.
+async fn known_people(core: &Core, data: &Path) -> Result<Tokens, Failure> {
+    let since = std::time::Instant::now();
+    loop {
+        let tokens = places::tokens(data)?;
+        let is_known = |token: &String| core.identify(token).is_some();
+        if !tokens.tokens.is_empty() && tokens.tokens.values().all(is_known) {
+            return Ok(tokens);
+        }
+        if since.elapsed() > PEOPLE_PATIENCE {
+            let owner = core.owner_of(&StreamId::platform());
+            let owner = owner.map_or("no server".to_owned(), |at| format!("the server at {at}"));
+            return Err(Failure::new(format!(
+                "{owner} decides about people, and this machine keeps no tokens of theirs for {}",
+                data.display()
+            ))
+            .hint("servers on one machine share the data folder, the key and the configuration folder"));
+        }
+        tokio::time::sleep(PEOPLE_PULSE).await;
+    }
+}
+
+/// Where the reference project is served, when another server of the same log does.
+fn served_elsewhere(core: &Core) -> Option<String> {
+    let project = StreamId::from(PROJECT);
+    let is_known = core.read(|state| state.projects.contains_key(&project));
+    let stream = if is_known { project } else { StreamId::platform() };
+    if core.owns(&stream) { None } else { core.owner_of(&stream) }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::platform::{Home, PATIENCE, Platform};
 use crate::project::{Clone, create, newest_run};
 
-const RULES: &str = r#"[project]
+pub(crate) const RULES: &str = r#"[project]
 name = "shop"
 
 [service.till]
@@ -20,7 +20,7 @@ replicas = 2
 "#;
 
 /// Perl is wherever git is.
-const TILL: &str = r#"#!/usr/bin/perl
+pub(crate) const TILL: &str = r#"#!/usr/bin/perl
 use IO::Socket::INET;
 $| = 1;
 my $socket = IO::Socket::INET->new(
@@ -38,7 +38,7 @@ while (my $client = $socket->accept) {
 }
 "#;
 
-const DEPLOY: &str = r#"
+pub(crate) const DEPLOY: &str = r#"
 on: push
 jobs:
   release:
@@ -60,7 +60,7 @@ jobs:
       - run: qnt9 health --environment staging
 "#;
 
-async fn deliver(
+pub(crate) async fn deliver(
     platform: &Platform<'_>,
     clone: &Clone<'_>,
     files: crate::project::Files<'_>,
@@ -76,7 +76,7 @@ async fn log_of_deploy(platform: &Platform<'_>, run: &Value) -> String {
 }
 
 /// What the environment answers, once it answers.
-async fn greeting(platform: &Platform<'_>) -> String {
+pub(crate) async fn greeting(platform: &Platform<'_>) -> String {
     let environments = platform.get("dora", "/environments").await;
     let url = environments[0]["services"][0]["url"].as_str().unwrap().to_owned();
     let since = Instant::now();

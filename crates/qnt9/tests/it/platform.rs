@@ -150,6 +150,9 @@ fn free_ports() -> u16 {
 /// A running platform. Dropped, its server is killed; what it had started stays, as after a crash.
 pub(crate) struct Platform<'a> {
     pub(crate) home: &'a Home,
+    pub(crate) url: String,
+    /// The project that is asked about.
+    pub(crate) project: &'static str,
     child: Child,
     said: Receiver<String>,
     pub(crate) heard: Vec<String>,
@@ -157,7 +160,12 @@ pub(crate) struct Platform<'a> {
 }
 
 impl<'a> Platform<'a> {
-    pub(crate) fn start(home: &'a Home, mut command: Command) -> Self {
+    pub(crate) fn start(home: &'a Home, command: Command) -> Self {
+        Self::start_at(home, command, home.url())
+    }
+
+    /// The same for one that serves elsewhere than the home's first port.
+    pub(crate) fn start_at(home: &'a Home, mut command: Command, url: String) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let talk = BufReader::new(child.stderr.take().unwrap());
         let (say, said) = channel();
@@ -170,7 +178,8 @@ impl<'a> Platform<'a> {
         });
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut platform = Self { home, child, said, heard: Vec::new(), http };
+        let heard = Vec::new();
+        let mut platform = Self { home, url, project: PROJECT, child, said, heard, http };
         platform.hear("empty");
         platform
     }
@@ -200,6 +209,11 @@ impl<'a> Platform<'a> {
         self.child.wait().unwrap()
     }
 
+    /// Waits for the end that something else has asked it for.
+    pub(crate) fn ended_by_itself(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// `kill -9`
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -208,14 +222,14 @@ impl<'a> Platform<'a> {
 
     /// GET as this person: status and text.
     pub(crate) async fn get_text(&self, person: &str, path: &str) -> (u16, String) {
-        let request = self.http.get(format!("{}{path}", self.home.url()));
+        let request = self.http.get(format!("{}{path}", self.url));
         let answer = request.bearer_auth(token(person)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// GET below the project as this person, an answer in JSON.
     pub(crate) async fn get(&self, person: &str, path: &str) -> Value {
-        let path = format!("/api/v1/projects/{PROJECT}{path}");
+        let path = format!("/api/v1/projects/{}{path}", self.project);
         let (status, text) = self.get_text(person, &path).await;
         assert_eq!(status, 200, "{path}: {text}");
         serde_json::from_str(&text).unwrap()
@@ -223,7 +237,7 @@ impl<'a> Platform<'a> {
 
     /// POST below the project as this person: status and answer.
     pub(crate) async fn post(&self, person: &str, path: &str, body: Value) -> (u16, Value) {
-        let url = format!("{}/api/v1/projects/{PROJECT}{path}", self.home.url());
+        let url = format!("{}/api/v1/projects/{}{path}", self.url, self.project);
         let request = self.http.post(url).bearer_auth(token(person)).json(&body);
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
@@ -231,7 +245,7 @@ impl<'a> Platform<'a> {
 
     /// Sets a secret: status and text.
     pub(crate) async fn set_secret(&self, name: &str, value: &str) -> (u16, String) {
-        let url = format!("{}/api/v1/projects/{PROJECT}/secrets/{name}", self.home.url());
+        let url = format!("{}/api/v1/projects/{}/secrets/{name}", self.url, self.project);
         let body = serde_json::json!({ "value": value });
         let request = self.http.put(url).bearer_auth(token("root")).json(&body);
         let answer = request.send().await.unwrap();
@@ -240,7 +254,7 @@ impl<'a> Platform<'a> {
 
     /// What `/healthz` answers.
     pub(crate) async fn healthz(&self) -> (u16, String) {
-        let answer = self.http.get(format!("{}/healthz", self.home.url())).send().await.unwrap();
+        let answer = self.http.get(format!("{}/healthz", self.url)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
@@ -268,8 +282,10 @@ impl<'a> Platform<'a> {
 
     /// Lines of a job's log: number and text.
     pub(crate) async fn log(&self, run: u64, job: &str) -> Vec<(u64, String)> {
-        let url =
-            format!("{}/api/v1/projects/{PROJECT}/runs/{run}/jobs/{job}/log", self.home.url());
+        let url = format!(
+            "{}/api/v1/projects/{}/runs/{run}/jobs/{job}/log",
+            self.url, self.project
+        );
         let request = self.http.get(url).bearer_auth(token("dora"));
         let answer = request.header("accept", "application/jsonl").send().await.unwrap();
         assert_eq!(answer.status(), 200);

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use qnt9_model::{Command as Ask, Person, Role, StreamId};
 use qnt9_runner::git::{NewFile, Signature};
-use qnt9_server::{Config, NewProject, Server, hash_token};
+use qnt9_server::{Config, LogPlace, NewProject, Server, hash_token};
 use serde_json::Value;
 
 use crate::platform::{Home, PROJECT, Platform, QNT9, said};
@@ -20,6 +20,11 @@ pub(crate) const NO_GATES: &str = "[project]\nname = \"shop\"\n";
 /// Puts the project into the data folder. No command line makes projects yet, so this asks the server
 /// itself, which serves nobody meanwhile.
 pub(crate) async fn create(home: &Home, files: Files<'_>) {
+    create_in(home, LogPlace::Folder, &[PROJECT], files).await;
+}
+
+/// Puts several projects with the same files into a log.
+pub(crate) async fn create_in(home: &Home, log: LogPlace, projects: &[&str], files: Files<'_>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config {
         data: home.data(),
@@ -31,14 +36,8 @@ pub(crate) async fn create(home: &Home, files: Files<'_>) {
         job_environment: vec![("PATH".to_owned(), home.search_path())],
         postgres: None,
         public_read: true,
-        log: qnt9_server::LogPlace::Folder,
+        log,
         keep_live: None,
-    };
-    let project = NewProject {
-        name: PROJECT.into(),
-        embedded: false,
-        time_scale: 1,
-        default_branch: "main".to_owned(),
     };
     let file = |(path, text): &(&str, &str)| NewFile {
         path: (*path).to_owned(),
@@ -58,7 +57,15 @@ pub(crate) async fn create(home: &Home, files: Files<'_>) {
         let label = "test".to_owned();
         core.tell(&platform, Ask::IssueToken { person: name, digest, label }).await.unwrap();
     }
-    core.create_project(&project, &files, &by).await.unwrap();
+    for name in projects {
+        let project = NewProject {
+            name: (*name).into(),
+            embedded: false,
+            time_scale: 1,
+            default_branch: "main".to_owned(),
+        };
+        core.create_project(&project, &files, &by).await.unwrap();
+    }
     server.stop().await;
 }
 
@@ -83,15 +90,19 @@ fn email(person: &str) -> String {
 /// A developer's clone.
 pub(crate) struct Clone<'a> {
     home: &'a Home,
+    /// `http://HOST:PORT` of the server it was cloned from, and the project.
+    from: (String, &'static str),
     folder: PathBuf,
 }
 
 impl<'a> Clone<'a> {
     pub(crate) fn of(platform: &Platform<'a>) -> Self {
-        let home = platform.home;
-        let clone = Self { home, folder: home.path("clone") };
-        let url = format!("{}/git/{PROJECT}.git", home.url());
-        let cloned = clone.git_in(home.path(""), &["clone", "-q", &url, "clone"]);
+        let (home, project) = (platform.home, platform.project);
+        let name = format!("clone-{project}");
+        let from = (platform.url.clone(), project);
+        let clone = Self { home, from, folder: home.path(&name) };
+        let url = format!("{}/git/{project}.git", platform.url);
+        let cloned = clone.git_in(home.path(""), &["clone", "-q", &url, &name]);
         assert!(cloned.status.success(), "{}", said(&cloned));
         clone
     }
@@ -127,8 +138,9 @@ impl<'a> Clone<'a> {
     /// Pushes HEAD to this branch with this person's token; what the pusher sees.
     pub(crate) fn try_push(&self, person: &str, branch: &str) -> Output {
         let token = token(person);
-        let host = self.home.url().replace("http://", &format!("http://{person}:{token}@"));
-        let to = format!("{host}/git/{PROJECT}.git");
+        let (url, project) = &self.from;
+        let host = url.replace("http://", &format!("http://{person}:{token}@"));
+        let to = format!("{host}/git/{project}.git");
         self.git(&["push", &to, &format!("HEAD:refs/heads/{branch}")])
     }
 

@@ -116,6 +116,9 @@ shapes! {
         version: String,
         /// Why nothing can be recorded.
         trouble: Option<String>,
+        /// The streams that this server decides for, where several share a log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decides: Option<Vec<String>>,
     }
     /// A project.
     ProjectShape {

@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use qnt9_engine::{State, apply::apply, deadline, step};
+use qnt9_engine::orders::deadline_of;
+use qnt9_engine::{State, apply::apply, step};
 use qnt9_model::{Actor, Ask, Command, Entry, Millis, Refusal, StreamId};
 use qnt9_store::{Conflict, Fence, Head, LogHandle, LogRead as _, StoreError};
 use tokio::sync::{oneshot, watch};
@@ -124,10 +125,13 @@ impl Worker {
             return RETRY;
         }
         let now = now();
-        let due = deadline(&self.ahead, now).map_or(SLEEP_MAX, |due| {
-            Duration::from_millis(u64::try_from(due.since(now)).unwrap_or(0))
+        let due = self.look(|durable| {
+            let own = self.ahead.projects.iter().filter(|(stream, _)| durable.own.has(stream));
+            let due = |project| deadline_of(&self.ahead.platform, project, now);
+            own.filter_map(|(_, project)| due(project)).min()
         });
-        due.min(SLEEP_MAX)
+        let until = |due: Millis| Duration::from_millis(u64::try_from(due.since(now)).unwrap_or(0));
+        due.map_or(SLEEP_MAX, until).min(SLEEP_MAX)
     }
 
     fn other(&mut self, request: Request) {

@@ -176,8 +176,8 @@ impl Keeper {
             self.give_up(leases, &stream, runtime)?;
             owners.remove(&stream);
         }
-        self.owners.set(owners);
         self.decide(runtime);
+        self.owners.set(owners);
         Ok(())
     }
 
