@@ -1,7 +1,10 @@
 //! What a pusher is told when something in the push cannot be read or taken.
 
-use crate::platform::{Home, said};
-use crate::project::{Clone, NO_GATES, create_with_workflow};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::platform::{Home, said, wait_until};
+use crate::project::{Clone, NO_GATES, create_with_workflow, newest_run};
 
 const CI: &str =
     "on: push\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n      - run: true\n";
@@ -62,4 +65,59 @@ async fn pushes_need_a_token_of_somebody_who_may_push() {
     assert!(!refused.status.success(), "{}", said(&refused));
     let runs = platform.get("dora", "/runs").await;
     assert_eq!(runs.as_array().unwrap().len(), 0, "{runs:#}");
+}
+
+/// A push whose server dies may go on moving refs. The next server ends it before it looks, removes the
+/// lock that it held, and takes in what moved before.
+#[tokio::test]
+async fn nobody_moves_a_ref_behind_the_back_of_the_next_server() {
+    let home = Home::new();
+    let dispatched = CI.replace("on: push", "on: workflow_dispatch");
+    create_with_workflow(&home, NO_GATES, &dispatched).await;
+    let platform = home.up();
+    let clone = Clone::of(&platform);
+    let commit = |title: &str| {
+        clone.commit("dora", title, &[("README.md", title)]);
+        said(&clone.git(&["rev-parse", "HEAD"])).trim().to_owned()
+    };
+    commit("First");
+    clone.push("dora");
+    let (moved, late) = (commit("Second"), commit("Third"));
+    let pushed = clone.try_push("dora", "other");
+    assert!(pushed.status.success(), "{}", said(&pushed));
+    platform.kill();
+
+    let repository = home.data().canonicalize().unwrap().join("git/shop.git");
+    let git = |command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(&repository);
+        home.prepare(&mut shell);
+        // As git is marked that takes in a push.
+        shell.env("QNT9_RECEIVES", format!("{}#1.1", repository.display()));
+        shell
+    };
+    // One ref has moved already and was never told of, and one is about to move.
+    let done = git(&format!("git update-ref refs/heads/main {moved}")).status().unwrap();
+    assert!(done.success());
+    let lock = repository.join("refs/heads/other.lock");
+    std::fs::write(&lock, "").unwrap();
+    let mut orphan =
+        git(&format!("sleep 4; rm {}; git update-ref refs/heads/main {late}", lock.display()))
+            .spawn()
+            .unwrap();
+    let platform = home.up();
+    let ended = orphan.wait().unwrap();
+    assert!(!ended.success(), "the orphan was left at work");
+    wait_until("the lock is removed", || !lock.exists());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    let body = serde_json::json!({ "workflow": "ci.yml", "ref": "main" });
+    let (status, answer) = platform.post("dora", "/dispatch", body).await;
+    assert!(status < 300, "{status} {answer}");
+    let run = platform.ended(newest_run(&platform).await).await;
+    assert_eq!(run["run"]["commit"], moved.as_str(), "what moved is known: {run:#}");
+    commit("Fourth");
+    clone.push("dora");
+    let pushed = clone.try_push("dora", "other");
+    assert!(pushed.status.success(), "{}", said(&pushed));
 }

@@ -63,7 +63,8 @@ struct Users {
 impl Users {
     /// Ask the address one after the other, each over and over again.
     fn start(url: &str) -> Self {
-        let (stop, met) = (Arc::new(AtomicBool::new(false)), Arc::new([const { AtomicU64::new(0) }; 2]));
+        let (stop, met) =
+            (Arc::new(AtomicBool::new(false)), Arc::new([const { AtomicU64::new(0) }; 2]));
         let tasks = (0..2).map(|_| {
             let (stop, met, url) = (stop.clone(), met.clone(), url.to_owned());
             tokio::spawn(async move {
@@ -112,7 +113,7 @@ async fn neither_a_job_nor_the_users_of_a_service_notice_an_upgrade() {
     // The file is replaced first: what the old server starts from now on is still of its own version.
     let program = install(&home);
     let body = serde_json::json!({ "workflow": "count.yml", "ref": "main" });
-    let (status, answer) = old.post("dora", "/dispatches", body).await;
+    let (status, answer) = old.post("dora", "/dispatch", body).await;
     assert!(status < 300, "{status} {answer}");
     let id = newest_run(&old).await;
     old.log_holds(id, "count", "line 5").await;
