@@ -184,7 +184,11 @@ fn stops(fact: &Fact) -> Option<String> {
             format!("the schedules of {count} at {} are in force", commit.short())
         }
         Fact::ScheduleSkipped { path, schedule, reason, .. } => {
-            format!("{path} was due by its schedule `{}` and skipped: {}", schedule.cron, quote(reason))
+            format!(
+                "{path} was due by its schedule `{}` and skipped: {}",
+                schedule.cron,
+                quote(reason)
+            )
         }
         Fact::MachineWoke {} => "the machine takes answers again".to_owned(),
         _ => return None,

@@ -1,5 +1,6 @@
 //! The pages, one per file.
 
+mod again;
 mod approvals;
 mod audit;
 mod deployment;

@@ -55,9 +55,8 @@ pub(crate) fn of_run(view: &View<'_>, run: &Run) -> Standing {
     if legs().any(|leg| leg.phase == LegPhase::Running) {
         return Standing::new(Shape::Run, "running", None);
     }
-    let held = |leg: &&LegState| {
-        matches!(leg.phase, LegPhase::Queued | LegPhase::Gated | LegPhase::Open)
-    };
+    let held =
+        |leg: &&LegState| matches!(leg.phase, LegPhase::Queued | LegPhase::Gated | LegPhase::Open);
     match legs().find(held) {
         Some(leg) => Standing::new(Shape::Wait, "waits", of_leg(view, run, leg).reason),
         None => Standing::new(Shape::Run, "running", None),

@@ -74,7 +74,8 @@ impl Explanation {
     /// never will, or time alone does not say.
     #[must_use]
     pub fn earliest(&self, now: Millis) -> Option<Millis> {
-        self.why.at.filter(|at| self.why.holds == Holds::NotYet && *at > now)
+        let at = self.why.earliest.or(self.why.at);
+        at.filter(|at| self.why.holds == Holds::NotYet && *at > now)
     }
 }
 

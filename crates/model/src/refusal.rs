@@ -78,13 +78,13 @@ pub enum Refusal {
         now: String,
     },
     /// A job cannot go on from that step.
-    #[error("job {job} of run {run} cannot be retried from step {step}: {reason}")]
+    #[error("job {job} of run {run} cannot be retried from step {}: {reason}", .step + 1)]
     NoSuchStep {
         /// The run.
         run: RunId,
         /// The job.
         job: String,
-        /// The step, from 0.
+        /// The step, from 0; people count from 1.
         step: u32,
         /// Why, and from where it can.
         reason: String,

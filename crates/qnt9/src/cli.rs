@@ -54,10 +54,15 @@ pub enum Command {
     /// Reject what waits for an environment
     Reject(Decide),
     /// Stop a run
-    Cancel(RunOnly),
-    /// Run an ended run once more, as a new run of the same commit
-    Rerun(RunOnly),
-    /// Decide about a job whose runner was lost
+    Cancel(Cancel),
+    /// Run an ended run once more, as a new run of the same commit; or a lost job, as RUN.JOB
+    Rerun(Rerun),
+    /// Look once more for the lost runner of a job: if it is found, what it did counts
+    Resume(LostJob),
+    /// Give up a job whose runner was lost: it counts as failed
+    Abandon(LostJob),
+    /// Decide about a job whose runner was lost, without being asked again
+    #[command(hide = true)]
     Resolve(Resolve),
     /// Explain why a run, a job, an environment or a deployment stands where it stands
     Why(Why),
@@ -172,7 +177,10 @@ pub struct Log {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Runs {
+    #[command(subcommand)]
+    pub retry: Option<RunsCommand>,
     /// Show this run with its jobs
     pub run: Option<u64>,
     /// How many, newest first
@@ -184,6 +192,21 @@ pub struct Runs {
     /// Only on this branch or tag
     #[arg(long)]
     pub branch: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Go on from a step of a failed job, on its kept workspace, in a new run that takes over the rest
+    Retry(Retry),
+}
+
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The job that failed, as RUN.JOB
+    pub job: String,
+    /// The first step to run: its number, from 1, or its name; `qnt9 runs RUN` shows them
+    #[arg(long, value_name = "N|NAME")]
+    pub from_step: String,
 }
 
 #[derive(Debug, Args)]
@@ -226,9 +249,37 @@ pub struct Decide {
 }
 
 #[derive(Debug, Args)]
-pub struct RunOnly {
+pub struct Cancel {
     /// The run
     pub run: u64,
+    /// End its jobs at once, without time to clean up
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rerun {
+    /// An ended run; or RUN.JOB, a job whose runner was lost
+    #[arg(value_name = "RUN|RUN.JOB")]
+    pub subject: String,
+    /// Only the jobs that failed or were cancelled, and the jobs that need them
+    #[arg(long, conflicts_with = "job")]
+    pub failed: bool,
+    /// Only this job, and the jobs that need it
+    #[arg(long, value_name = "KEY")]
+    pub job: Option<String>,
+    /// Of a lost job: do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LostJob {
+    /// The job, as RUN.JOB
+    pub job: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -273,7 +324,7 @@ pub struct Rollback {
     #[arg(long)]
     pub abort: bool,
     /// Only say what would happen
-    #[arg(long, requires = "to")]
+    #[arg(long, conflicts_with = "abort")]
     pub dry_run: bool,
 }
 

@@ -12,10 +12,11 @@ mod doctor;
 mod environments;
 mod evidence;
 mod logs;
+mod lost;
 mod notifications;
 mod releases;
 mod rerun;
-mod resolve;
+mod retry;
 mod rollback;
 mod runs;
 mod secrets;
@@ -25,13 +26,18 @@ mod workflow;
 
 use std::process::ExitCode;
 
-use crate::cli::{Command, Common};
+use qnt9_server::api::shapes::ResolveDecision;
+
+use crate::cli::{self, Command, Common};
 use crate::failure::Failure;
 
 /// Carries out a person's command.
 pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Status(args) => status::run(common, &args).await,
+        Command::Runs(cli::Runs { retry: Some(cli::RunsCommand::Retry(args)), .. }) => {
+            retry::run(common, &args).await
+        }
         Command::Runs(args) => runs::run(common, &args).await,
         Command::Logs(args) => logs::run(common, &args).await,
         Command::Dispatch(args) => dispatch::run(common, &args).await,
@@ -39,7 +45,15 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         Command::Reject(args) => approve::run(common, &args, approve::Decision::Reject).await,
         Command::Cancel(args) => cancel::run(common, &args).await,
         Command::Rerun(args) => rerun::run(common, &args).await,
-        Command::Resolve(args) => resolve::run(common, &args).await,
+        Command::Resume(args) => lost::run(common, &args, ResolveDecision::Resume).await,
+        Command::Abandon(args) => lost::run(common, &args, ResolveDecision::Abandon).await,
+        Command::Resolve(args) => {
+            let decision = match args.decision {
+                cli::Resolution::Rerun => ResolveDecision::Rerun,
+                cli::Resolution::Abandon => ResolveDecision::Abandon,
+            };
+            lost::at_once(common, &args.job, decision).await
+        }
         Command::Why(args) => why::run(common, &args).await,
         Command::Environments => environments::run(common).await,
         Command::Releases => releases::run(common).await,

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod deployments;
 pub mod diagnostics;
 pub mod environments;
+pub mod lost;
 pub mod run;
 pub mod runs;
 pub mod status;

@@ -67,6 +67,32 @@ pub fn say_raw(text: &str) {
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
+/// What somebody said to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// Yes.
+    Yes,
+    /// Anything else.
+    No,
+    /// There is no terminal to ask at.
+    NobodyThere,
+}
+
+/// Asks a person at the terminal; anything but a yes is a no.
+pub fn confirmed(question: &str) -> Confirmation {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Confirmation::NobodyThere;
+    }
+    say_raw(question);
+    let mut answer = String::new();
+    match io::stdin().read_line(&mut answer) {
+        Ok(_) if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) => {
+            Confirmation::Yes
+        }
+        Ok(_) | Err(_) => Confirmation::No,
+    }
+}
+
 /// Whether standard error is a terminal that can move its cursor.
 pub fn is_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")

@@ -11,6 +11,7 @@
 //! Every request but `/healthz` and the stand-in needs a bearer token. Nothing is decided here: a
 //! handler asks the machine, and a refusal becomes a status by its class.
 
+mod checks;
 mod environments;
 mod error;
 mod logs;
@@ -66,7 +67,9 @@ fn of_project() -> Router<Core> {
         .route("/runs/{run}/rerun", post(runs::rerun))
         .route("/runs/{run}/jobs/{job}/log", get(logs::log))
         .route("/runs/{run}/jobs/{job}/resolve", post(runs::resolve))
+        .route("/runs/{run}/jobs/{job}/retry", post(runs::retry))
         .route("/dispatch", post(runs::dispatch))
+        .route("/checks/{check}", post(checks::answer))
         .route("/environments", get(environments::environments))
         .route("/environments/{environment}/rollback", post(rollback::rollback))
         .route("/environments/{environment}/abort", post(rollback::abort))

@@ -8,7 +8,7 @@ use qnt9_model::fact::{DeploymentOutcome, Direction, Verdict};
 use crate::frame::{Section, page};
 use crate::status::Shape;
 use crate::view::View;
-use crate::{board, form, paths, text, time, traffic};
+use crate::{board, form, paths, text, time, traffic, why};
 
 /// Where a deployment stands: a shape and a few words.
 pub(crate) fn standing(deployment: &Deployment) -> (Shape, String) {
@@ -66,6 +66,7 @@ pub fn deployment(view: &View<'_>, deployment: &Deployment) -> Markup {
                     }
                 }
                 (comparison(view, deployment))
+                (why::panel(view, "why", &why::explain(view).deployment(deployment)))
             }
             aside #aside data-live aria-label="About this deployment" {
                 (judge(deployment))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
+use qnt9_engine::explain::Known;
 use qnt9_engine::state::{LegPhase, Run};
 use qnt9_model::fact::Outcome;
 
@@ -159,9 +160,11 @@ fn lost(view: &View<'_>) -> Vec<Need> {
         title: format!("Decide what becomes of {} in run {}", leg.leg.name, run.id),
         side: Shape::Wait.loud("runner lost"),
         text: html! {
-            @if let Some(reason) = &leg.reason { (text::capital(reason)) ". " }
+            @let known = Known::of(run, leg);
+            (view.sentence(&known.reason)) ". "
+            @if let Some((_, step)) = &known.in_flight { "The step “" (text::cut(step, 80)) "” was under way. " }
             "It may have changed " (leg.leg.environment.as_ref().map_or("something", |name| name.as_str()))
-            " already, so it is not tried again by itself."
+            " already, so it is not run again by itself."
         },
     };
     lost.map(need).collect()
@@ -177,6 +180,11 @@ fn failed_runs(view: &View<'_>) -> Vec<Need> {
     }
     let mut failed: Vec<&Run> = newest.into_values().collect();
     failed.retain(|run| matches!(run.finished, Some((Outcome::Failure, _))));
+    // A run that failed because its deployment did is told of once, with the deployment.
+    let places = view.project.places.keys();
+    let told = places.filter_map(|place| board::run_of(board::last_failed(view.project, place)?));
+    let told: Vec<_> = told.collect();
+    failed.retain(|run| !told.contains(&run.id));
     failed.sort_by_key(|run| std::cmp::Reverse(run.id));
     let need = |run: &Run| {
         let leg = run.legs.values().find(|leg| standing::failed(leg));

@@ -2,17 +2,19 @@
 //! be done now.
 
 use maud::{Markup, html};
+use qnt9_engine::explain::Explanation;
 use qnt9_engine::state::{JobPlan, LegPhase, LegState, Plan, Run};
 use qnt9_model::fact::Outcome;
 use qnt9_model::plan::PlanAction;
 use qnt9_model::{AttemptId, EnvironmentName, Role};
 
+use super::again;
 use super::steps::{self, Chosen, Summary};
 use crate::frame::{Section, page};
 use crate::status::Shape;
 use crate::view::View;
 use crate::waiting::{self, Waiting};
-use crate::{form, graph, markdown, paths, standing, text, timing};
+use crate::{form, graph, lost, markdown, paths, standing, text, timing, why};
 
 /// What of a run's page is not in the state.
 #[derive(Default)]
@@ -76,9 +78,11 @@ pub fn run(view: &View<'_>, run: &Run, extras: &RunExtras) -> Markup {
         }
         div.cols {
             div {
+                @for leg in run.legs.values().filter(|leg| leg.phase == LegPhase::Lost) { (lost::panel(view, run, leg)) }
                 @for waiting in &waiting { (waiting.panel(view)) }
                 @if let Some(chosen) = &extras.chosen { (steps::panel(view, run, chosen)) }
                 (summaries(run, &extras.summaries))
+                (why::panel(view, "why", &explanation(view, run, extras)))
             }
             aside #aside data-live aria-label="About this run" { (aside(view, run)) }
         }
@@ -90,6 +94,16 @@ pub fn run(view: &View<'_>, run: &Run, extras: &RunExtras) -> Markup {
     };
     let title = format!("{} #{}: {}", run.name, run.number, standing.word);
     page(view, Section::Runs, &title, &body)
+}
+
+/// Why the job in view stands where it stands when it was asked for, else why the run does.
+fn explanation(view: &View<'_>, run: &Run, extras: &RunExtras) -> Explanation {
+    let explain = why::explain(view);
+    let chosen = extras.chosen.as_ref().filter(|chosen| chosen.asked);
+    match chosen.and_then(|chosen| run.legs.get(&chosen.attempt.job)) {
+        Some(leg) => explain.job(run, leg),
+        None => explain.run(run),
+    }
 }
 
 /// What matters about the run, in words.
@@ -196,37 +210,20 @@ fn gates(view: &View<'_>, run: &Run) -> Markup {
 }
 
 fn what_now(view: &View<'_>, run: &Run) -> Markup {
-    let lost: Vec<&LegState> =
-        run.legs.values().filter(|leg| leg.phase == LegPhase::Lost).collect();
     let act = |name: &str| paths::run_act(view.stream, run.id, name);
     html! {
         section.panel {
             h2 { "What now" }
-            @for leg in lost {
-                p {
-                    "The runner of " strong { (leg.leg.name) } " is gone and it is not known how far it came. Look at the environment, then decide."
+            @if run.finished.is_some() { (again::panel(view, run)) }
+            @else if let Some(reason) = &run.cancel {
+                p.soft { "It is being cancelled: " (reason) "." @if !run.killed { " Its jobs get time to clean up." } }
+                @if !run.killed {
+                    @match form::barrier(view, "end it at once", Role::Developer) {
+                        Some(barrier) => p.soft { (barrier) },
+                        None => (form::post(view.visitor, &act("force-cancel"), &html! { button.btn.no { "End it at once" } })),
+                    }
+                    (form::command(&format!("qnt9 cancel {} --force", run.id)))
                 }
-                @match form::barrier(view, "decide this", Role::Developer) {
-                    Some(barrier) => p.soft { (barrier) },
-                    None => (form::post(view.visitor, &act("resolve"), &html! {
-                        input type="hidden" name="job" value=(leg.leg.job);
-                        div.row {
-                            button.btn.go name="decision" value="rerun" { "Try it again" }
-                            button.btn.no name="decision" value="abandon" { "Give it up" }
-                        }
-                    })),
-                }
-                (form::command(&format!("qnt9 resolve {}.{} rerun", run.id, leg.leg.job)))
-            }
-            @if run.finished.is_some() {
-                p.soft { "Running it again makes a new run of the same commit and event." }
-                @match form::barrier(view, "run it again", Role::Developer) {
-                    Some(barrier) => p.soft { (barrier) },
-                    None => (form::post(view.visitor, &act("rerun"), &html! { button.btn { "Run again" } })),
-                }
-                (form::command(&format!("qnt9 rerun {}", run.id)))
-            } @else if let Some(reason) = &run.cancel {
-                p.soft { "It is being cancelled: " (reason) "." }
             } @else {
                 p.soft { "Cancelling stops its jobs; what they have changed stays." }
                 @match form::barrier(view, "cancel it", Role::Developer) {

@@ -23,6 +23,8 @@ pub struct Chosen {
     pub live: Option<LiveStep>,
     /// Why the lines cannot be shown.
     pub trouble: Option<String>,
+    /// Whether the visitor asked for this very job.
+    pub asked: bool,
 }
 
 /// A step that runs now.

@@ -32,6 +32,7 @@ impl Sample {
             inputs: Vec::new(),
             workflow,
             concurrency: None,
+            repeat: None,
         };
         let run = RunId(self.fact(&by, fact));
         self.by_machine(Fact::RunStarted { run });
@@ -54,6 +55,7 @@ impl Sample {
             environment: environment.map(EnvironmentName::from),
             continue_on_error: false,
             timeout_ms: 60 * MINUTE,
+            concurrency: None,
         };
         let legs = legs.iter().enumerate().map(leg).collect();
         self.by_machine(Fact::JobPlanned {
@@ -72,6 +74,7 @@ impl Sample {
         self.by_machine(Fact::JobStarted {
             attempt: attempt.clone(),
             runner: "local-1".to_owned(),
+            resumes: None,
         });
         attempt
     }

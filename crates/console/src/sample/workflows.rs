@@ -133,5 +133,6 @@ pub(super) fn policy() -> Policy {
             environment("staging", "main"),
             production,
         ],
+        freezes: Vec::new(),
     }
 }

@@ -164,7 +164,8 @@ fn resume_point(run: &Run, job: &JobKey, step: u32) -> Result<ResumePoint, Refus
         let reason = match done {
             0 => "no step of it ended; run the job again from its start".to_owned(),
             done => format!(
-                "only the {done} steps before step {done} ended; go on from there or before"
+                "only its first {done} steps ended; go on from step {} or before",
+                done + 1
             ),
         };
         return Err(refuse(reason));

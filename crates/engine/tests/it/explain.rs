@@ -137,28 +137,28 @@ fn a_rolled_back_deployment_says_which_step_it_did_not_reach() {
         &world,
         deployment(&world, newest(&world)),
         &expect![[r#"
-        deployment 103
-        ✗ deployment 103 of r200…00 to production/stock   rolled back at 5 %: 30 of 60 failed (50.0 %) against 0 of 600 failed (0.0 %) of the old release: worse than tolerated
-          ✓ job deploy of run 92 may deploy here   its gates opened 0.0 s ago
-            ✓ branch main may deploy here
-            ✓ a person dispatched it   dev
-            ✓ tests passed for c200000   p95 41 ms
-            ✓ load-test passed in staging for r200…00   p95 41 ms
-            ✓ 2 of alice, bob, carol approve   2 of 2
-              ✓ alice   10 min ago
-              ✓ bob   10 min ago
-              ‖ carol   can approve
-            ✓ 10 min since it was asked for
-            ✓ no other job holds production
-          ✓ 2 replicas were healthy
-          ✓ 5 % of the traffic   30 of 60 failed (50.0 %) against 0 of 600 failed (0.0 %) of the old release: worse than tolerated
-          ✗ 25 % of the traffic   not reached
-          ✗ 50 % of the traffic   not reached
-          ✗ 100 % of the traffic   not reached
-        held: false
-        who: 
-        earliest in ms: None
-    "#]],
+            deployment 103
+            ✗ deployment 103 of r200…00 to production/stock   rolled back at 5 %: 30 of 60 failed (50.0 %) against 0 of 600 failed (0.0 %) of the old release: worse than tolerated
+              ✓ job deploy of run 92 may deploy here   its gates opened 0.0 s ago; as they stood then
+                ✓ branch main may deploy here
+                ✓ a person dispatched it   dev
+                ✓ tests passed for c200000   p95 41 ms
+                ✓ load-test passed in staging for r200…00   p95 41 ms
+                ✓ 2 of alice, bob, carol approve   2 of 2
+                  ✓ alice   10 min ago
+                  ✓ bob   10 min ago
+                  ‖ carol   can approve
+                ✓ 10 min since it was asked for
+                ✓ no other job holds production
+              ✓ 2 replicas were healthy
+              ✗ 5 % of the traffic   30 of 60 failed (50.0 %) against 0 of 600 failed (0.0 %) of the old release: worse than tolerated
+              ✗ 25 % of the traffic   not reached
+              ✗ 50 % of the traffic   not reached
+              ✗ 100 % of the traffic   not reached
+            held: false
+            who: 
+            earliest in ms: None
+        "#]],
     );
 }
 
@@ -174,28 +174,28 @@ fn after_a_rollback_the_environment_tells_of_it_and_not_of_the_job_before() {
         &world,
         production,
         &expect![[r#"
-        deployment 103
-        ‖ deployment 103 of r200…00 to production/stock
-          ✓ job deploy of run 92 may deploy here   its gates opened 0.0 s ago
-            ✓ branch main may deploy here
-            ✓ a person dispatched it   dev
-            ✓ tests passed for c200000   p95 41 ms
-            ✓ load-test passed in staging for r200…00   p95 41 ms
-            ✓ 2 of alice, bob, carol approve   2 of 2
-              ✓ alice   10 min ago
-              ✓ bob   10 min ago
-              ‖ carol   can approve
-            ✓ 10 min since it was asked for
-            ✓ no other job holds production
-          ✓ 2 replicas were healthy
-          ‖ 5 % of the traffic
-          ‖ 25 % of the traffic
-          ‖ 50 % of the traffic
-          ‖ 100 % of the traffic
-        held: false
-        who: 
-        earliest in ms: None
-    "#]],
+            deployment 103
+            ‖ deployment 103 of r200…00 to production/stock
+              ✓ job deploy of run 92 may deploy here   its gates opened 0.0 s ago; as they stood then
+                ✓ branch main may deploy here
+                ✓ a person dispatched it   dev
+                ✓ tests passed for c200000   p95 41 ms
+                ✓ load-test passed in staging for r200…00   p95 41 ms
+                ✓ 2 of alice, bob, carol approve   2 of 2
+                  ✓ alice   10 min ago
+                  ✓ bob   10 min ago
+                  ‖ carol   can approve
+                ✓ 10 min since it was asked for
+                ✓ no other job holds production
+              ✓ 2 replicas were healthy
+              ‖ 5 % of the traffic
+              ‖ 25 % of the traffic
+              ‖ 50 % of the traffic
+              ‖ 100 % of the traffic
+            held: false
+            who: 
+            earliest in ms: None
+        "#]],
     );
     for _ in 0..3 {
         world.count(forward, (60, 0), (600, 0));
@@ -224,28 +224,28 @@ fn after_a_rollback_the_environment_tells_of_it_and_not_of_the_job_before() {
         &world,
         deployment(&world, forward),
         &expect![[r#"
-        deployment 103
-        ✓ deployment 103 of r200…00 to production/stock   it served; deployment 122 took its place 0.0 s ago, a rollback by alice
-          ✓ job deploy of run 92 may deploy here   its gates opened 3 min ago
-            ✓ branch main may deploy here
-            ✓ a person dispatched it   dev
-            ✓ tests passed for c200000   p95 41 ms
-            ✓ load-test passed in staging for r200…00   p95 41 ms
-            ✓ 2 of alice, bob, carol approve   2 of 2
-              ✓ alice   10 min ago
-              ✓ bob   10 min ago
-              ‖ carol   can approve
-            ✓ 10 min since it was asked for
-            ✓ no other job holds production
-          ✓ 2 replicas were healthy
-          ✓ 5 % of the traffic
-          ✓ 25 % of the traffic
-          ✓ 50 % of the traffic
-          ✓ 100 % of the traffic
-        held: false
-        who: 
-        earliest in ms: None
-    "#]],
+            deployment 103
+            ✓ deployment 103 of r200…00 to production/stock   it served; deployment 122 took its place 0.0 s ago, a rollback by alice
+              ✓ job deploy of run 92 may deploy here   its gates opened 3 min ago; as they stood then
+                ✓ branch main may deploy here
+                ✓ a person dispatched it   dev
+                ✓ tests passed for c200000   p95 41 ms
+                ✓ load-test passed in staging for r200…00   p95 41 ms
+                ✓ 2 of alice, bob, carol approve   2 of 2
+                  ✓ alice   10 min ago
+                  ✓ bob   10 min ago
+                  ‖ carol   can approve
+                ✓ 10 min since it was asked for
+                ✓ no other job holds production
+              ✓ 2 replicas were healthy
+              ✓ 5 % of the traffic
+              ✓ 25 % of the traffic
+              ✓ 50 % of the traffic
+              ✓ 100 % of the traffic
+            held: false
+            who: 
+            earliest in ms: None
+        "#]],
     );
 }
 

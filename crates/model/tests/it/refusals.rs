@@ -146,7 +146,7 @@ fn every_refusal_is_a_sentence_that_says_why() {
         OnlyEmbedded (Forbidden): a time scale exists only for the embedded reference project, not for shop
         Stale (Conflict): attempt 7.deploy.1 no longer counts: attempt 2 is running
         CheckClosed (Conflict): check 62 takes no answer: release or plan changed since, and it was asked anew
-        NoSuchStep (Invalid): job test.2 of run 7 cannot be retried from step 3: only the 2 steps before step 2 ended; go on from there or before
+        NoSuchStep (Invalid): job test.2 of run 7 cannot be retried from step 4: only the 2 steps before step 2 ended; go on from there or before
         Dispatch (Invalid): ci.yml cannot be dispatched: refs/heads/main is not at c1c1c1c
         RunOver (Conflict): run 7 is over: superseded by run 9
         NothingWaits (Conflict): no job of run 7 waits for an approval for production: the job waits for a runner

@@ -17,7 +17,6 @@ const PULSE: Duration = Duration::from_millis(150);
 
 /// Takes an environment back, or stops its rollout.
 pub async fn run(common: &Common, args: &Rollback) -> Result<ExitCode, Failure> {
-    refuse_what_cannot_be_rehearsed(args)?;
     let ask = Asking::of(common).await?;
     let environment = format!("/environments/{}", segment(&args.environment));
     let Some(to) = &args.to else {
@@ -34,15 +33,6 @@ pub async fn run(common: &Common, args: &Rollback) -> Result<ExitCode, Failure> 
         Some(deployment) => until_it_serves(&ask, deployment).await,
         None => Ok(ExitCode::SUCCESS),
     }
-}
-
-/// Whoever asks for a dry run must never get the real thing.
-fn refuse_what_cannot_be_rehearsed(args: &Rollback) -> Result<(), Failure> {
-    if args.abort && args.dry_run {
-        return Err(Failure::new("--abort has no dry run: nothing was stopped")
-            .hint(format!("qnt9 why {} shows where it stands", args.environment)));
-    }
-    Ok(())
 }
 
 /// Waits until the rollout has ended, and says how.
@@ -67,20 +57,5 @@ async fn until_it_serves(ask: &Asking, deployment: DeploymentId) -> Result<ExitC
                 return Err(failure.hint(format!("qnt9 why deployment {deployment}")));
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dry_run_never_stops_a_rollout() {
-        let mut args =
-            Rollback { environment: "production".to_owned(), to: None, abort: true, dry_run: true };
-        let refused = refuse_what_cannot_be_rehearsed(&args).unwrap_err().to_string();
-        assert!(refused.contains("nothing was stopped"), "{refused}");
-        args.dry_run = false;
-        assert!(refuse_what_cannot_be_rehearsed(&args).is_ok());
     }
 }

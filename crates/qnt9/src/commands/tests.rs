@@ -53,8 +53,10 @@ fn the_help_names_every_command() {
           approve        Approve what waits for an environment
           reject         Reject what waits for an environment
           cancel         Stop a run
-          rerun          Run an ended run once more, as a new run of the same commit
-          resolve        Decide about a job whose runner was lost
+          rerun          Run an ended run once more, as a new run of the same commit; or a lost job, as
+                         RUN.JOB
+          resume         Look once more for the lost runner of a job: if it is found, what it did counts
+          abandon        Give up a job whose runner was lost: it counts as failed
           why            Explain why a run, a job, an environment or a deployment stands where it stands
           environments   What is where, since when, by whom
           releases       List releases
@@ -255,6 +257,18 @@ fn a_wrong_use_is_told_what_is_wrong() {
     check_refused(
         "qnt9 rollback production --to 4be1 --abort",
         &expect!["error: the argument '--to <RELEASE>' cannot be used with '--abort'"],
+    );
+    check_refused(
+        "qnt9 rollback production --abort --dry-run",
+        &expect!["error: the argument '--abort' cannot be used with '--dry-run'"],
+    );
+    check_refused(
+        "qnt9 rerun 12 --failed --job test",
+        &expect!["error: the argument '--failed' cannot be used with '--job <KEY>'"],
+    );
+    check_refused(
+        "qnt9 status --at yesterday --fact 3",
+        &expect!["error: the argument '--at <TIME>' cannot be used with '--fact <N>'"],
     );
     check_refused(
         "qnt9 runs twelve",

@@ -17,7 +17,7 @@ const REASON_CHARS_MAX: usize = 160;
 pub fn detail(detail: &RunDetail, clock: &Clock) -> String {
     let mut text = head(&detail.run, clock);
     for (name, value) in &detail.inputs {
-        text.push_str(&format!("  input    {name} = {value}\n"));
+        text.push_str(&format!("  input    {name} = {}\n", plain(value)));
     }
     text.push_str(&format!("  time     {}\n\n", shares(&detail.time)));
     let width = detail.jobs.iter().flat_map(names).map(|name| name.chars().count()).max();
@@ -32,6 +32,11 @@ pub fn detail(detail: &RunDetail, clock: &Clock) -> String {
         text.push_str(&format!("\n  logs: {}\n", logs.join("   ")));
     }
     text
+}
+
+/// An input as its person typed it: a text without the quotes that JSON puts around it.
+fn plain(value: &str) -> String {
+    serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned())
 }
 
 /// Every leg, in the order of the file.

@@ -114,6 +114,7 @@ fn leg(key: &str, phase: Phase, result: Option<Outcome>, attempts: Vec<AttemptSh
         waits: Vec::new(),
         reason: None,
         why: None,
+        known: None,
     }
 }
 

@@ -203,7 +203,9 @@ fn the_status() -> StatusShape {
 
 #[test]
 fn the_status_fits_one_screen() {
-    check(&status::text(&the_status(), "http://127.0.0.1:9009", &clock()), &expect![[r#"
+    check(
+        &status::text(&the_status(), "http://127.0.0.1:9009", &clock()),
+        &expect![[r#"
         qnt9-srs   main 9f03c1a   http://127.0.0.1:9009
 
           ENVIRONMENT  SERVES         COMMIT   SINCE      BY              ADDRESS                 NOW
@@ -219,7 +221,8 @@ fn the_status_fits_one_screen() {
               10 min since it was asked for: 4 min 2 s passed
 
           ✗ qnt9.toml of 9f03c1a: 4:1: unknown key `trigr`; did you mean `trigger`?
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -235,7 +238,9 @@ fn an_earlier_moment_says_that_it_is_one_and_is_told_as_of_then() {
         newest: 40,
     };
     let status = StatusShape { then: Some(then), ..the_status() };
-    check(&status::text(&status, "http://127.0.0.1:9009", &clock()), &expect![[r#"
+    check(
+        &status::text(&status, "http://127.0.0.1:9009", &clock()),
+        &expect![[r#"
         qnt9-srs   main 9f03c1a   http://127.0.0.1:9009
         as it stood at 2026-11-24 14:00:02 UTC, after fact 33 of 40; before it: --fact 32, after: 34
           carol: run #3 of Production was created
@@ -253,7 +258,8 @@ fn an_earlier_moment_says_that_it_is_one_and_is_told_as_of_then() {
               10 min since it was asked for: 4 min 2 s passed
 
           ✗ qnt9.toml of 9f03c1a: 4:1: unknown key `trigr`; did you mean `trigger`?
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -296,7 +302,8 @@ fn moments_are_read_as_people_write_them() {
         yesterday = nothing
         2026-13-01 = nothing
          = nothing
-    "#]].assert_eq(&read);
+    "#]]
+    .assert_eq(&read);
 }
 
 #[test]

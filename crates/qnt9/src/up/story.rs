@@ -157,7 +157,7 @@ impl Story<'_> {
             if let Some(lost) = self.newly_lost(run, &mut lost_told) {
                 self.progress
                     .note("lost", &format!("{lost}: its runner died, a person must decide"));
-                self.progress.note("", &format!("qnt9 resolve {lost} rerun   (or: abandon)"));
+                self.progress.note("", &format!("qnt9 rerun {lost}   (or: resume, abandon)"));
                 if self.approvals == Approvals::ByThemselves {
                     // Nobody is there to decide, so that waiting would never end.
                     return Ok(Outcome::Failure);

@@ -10,7 +10,9 @@ use serde::Deserialize;
 
 use super::error::ApiError;
 use super::request::{Asked, Body, Caller, list as names};
-use super::shapes::{Decide, Dispatch, Resolve, ResolveDecision, RunDetail, RunShape, Started};
+use super::shapes::{
+    Cancel, Decide, Dispatch, Rerun, Resolve, ResolveDecision, Retry, RunDetail, RunShape, Started,
+};
 use super::show;
 use crate::Core;
 use crate::machine::now;
@@ -230,26 +232,55 @@ fn shape(core: &Core, stream: &StreamId, run: RunId) -> Result<Json<RunShape>, A
     shape.map(Json).ok_or_else(|| ApiError::unknown("run", run, None))
 }
 
-/// Cancels a run.
+/// Cancels a run, by force if so asked.
 pub(super) async fn cancel(
     State(core): State<Core>,
     caller: Caller,
     Path((project, run)): Path<(String, String)>,
+    Body(asked): Body<Option<Cancel>>,
 ) -> Result<Json<RunShape>, ApiError> {
     let (stream, run) = named(&core, &caller, &project, &run)?;
-    core.ask(&stream, &caller.0.actor, Command::CancelRun { run }).await?;
+    let command = match asked {
+        Some(Cancel { force: true }) => Command::ForceCancelRun { run },
+        _ => Command::CancelRun { run },
+    };
+    core.ask(&stream, &caller.0.actor, command).await?;
     shape(&core, &stream, run)
 }
 
-/// Runs an ended run once more.
+/// Runs an ended run once more, or a part of it.
 pub(super) async fn rerun(
     State(core): State<Core>,
     caller: Caller,
     Path((project, run)): Path<(String, String)>,
+    Body(asked): Body<Option<Rerun>>,
 ) -> Result<(StatusCode, Json<Started>), ApiError> {
     let (stream, run) = named(&core, &caller, &project, &run)?;
-    let entries =
-        core.ask(&stream, &caller.0.actor, Command::Rerun { run, what: Again::All }).await?;
+    let what = match asked {
+        None | Some(Rerun { failed: false, job: None }) => Again::All,
+        Some(Rerun { failed: true, job: None }) => Again::Failed,
+        Some(Rerun { failed: false, job: Some(job) }) => Again::Job(job),
+        Some(Rerun { failed: true, job: Some(_) }) => {
+            return Err(ApiError::invalid("rerun", "give `failed` or `job`, not both"));
+        }
+    };
+    let entries = core.ask(&stream, &caller.0.actor, Command::Rerun { run, what }).await?;
+    started(&entries)
+}
+
+/// Goes on from a step of a failed job, in a new run that takes over the rest.
+pub(super) async fn retry(
+    State(core): State<Core>,
+    caller: Caller,
+    Path((project, run, job)): Path<(String, String, String)>,
+    Body(asked): Body<Retry>,
+) -> Result<(StatusCode, Json<Started>), ApiError> {
+    let (stream, run, job) = caller.look(&core, &project, |_, stream, project| {
+        let run = find(project, &run)?;
+        Ok((stream.clone(), run.id, leg_key(run, &job)?))
+    })?;
+    let command = Command::RetryFrom { run, job, step: asked.step };
+    let entries = core.ask(&stream, &caller.0.actor, command).await?;
     started(&entries)
 }
 
@@ -274,6 +305,7 @@ pub(super) async fn resolve(
         Ok((stream.clone(), run.id, leg_key(run, &job)?))
     })?;
     let decision = match resolve.decision {
+        ResolveDecision::Resume => Decision::Resume,
         ResolveDecision::Rerun => Decision::Rerun,
         ResolveDecision::Abandon => Decision::Abandon,
     };

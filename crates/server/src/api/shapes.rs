@@ -292,6 +292,9 @@ shapes! {
         reason: Option<String>,
         /// While it waits for its gates: the proof tree.
         why: Option<Why>,
+        /// While its runner is lost: what is known of it.
+        #[serde(default)]
+        known: Option<KnownShape>,
     }
     /// An approval or a rejection.
     ApprovalShape {
@@ -398,9 +401,59 @@ shapes! {
         #[serde(default)]
         seen: Option<Subjects>,
     }
+    /// What is known of a job whose runner was lost.
+    KnownShape {
+        /// Why it counts as lost.
+        reason: String,
+        /// The steps that ended.
+        ended: Vec<KnownStep>,
+        /// The step that was under way: it may have done all, some or nothing of its work.
+        in_flight: Option<KnownStep>,
+        /// The steps that were never begun.
+        not_begun: Vec<KnownStep>,
+        /// Whether its runner is being looked for once more.
+        asked: bool,
+    }
+    /// A step of a job whose runner was lost.
+    KnownStep {
+        /// Its number, from 0.
+        step: u32,
+        /// Its name.
+        name: String,
+        /// How it ended.
+        outcome: Option<Outcome>,
+    }
+    /// `POST .../rerun`; without a body, everything.
+    Rerun {
+        /// Only the jobs that failed or were cancelled, and the jobs that need them.
+        #[serde(default)]
+        failed: bool,
+        /// Only this job, and the jobs that need it.
+        #[serde(default)]
+        job: Option<JobKey>,
+    }
+    /// `POST .../cancel`; without a body, not by force.
+    Cancel {
+        /// End its jobs at once, without time to clean up.
+        #[serde(default)]
+        force: bool,
+    }
+    /// `POST .../checks/{check}`, with the check's own token.
+    CheckAnswer {
+        /// Whether the job may go on.
+        passed: bool,
+        /// What people are told.
+        #[serde(default)]
+        reason: String,
+    }
+    /// `POST .../jobs/{job}/retry`.
+    Retry {
+        /// The first step to run, from 0.
+        step: u32,
+    }
     /// `POST .../resolve`.
     Resolve {
-        /// `rerun` or `abandon`.
+        /// `resume`, `rerun` or `abandon`.
         decision: ResolveDecision,
     }
     /// An environment.
@@ -757,6 +810,8 @@ shapes! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResolveDecision {
+    /// Look for its runner once more: if it is found, what it did counts.
+    Resume,
     /// Try it again.
     Rerun,
     /// It failed.

@@ -1,6 +1,7 @@
 //! What the machine knows, in the shapes that go over the wire.
 
 use qnt9_engine::contexts;
+use qnt9_engine::explain::Known;
 use qnt9_engine::gates::{Gate, duration};
 use qnt9_engine::state::{
     Attempt, Deployment, Evidence, Job, JobPlan, LegPhase, LegState, Notification, Project,
@@ -12,8 +13,9 @@ use qnt9_model::{Actor, EnvironmentName, Millis, NotificationId, RunId, StreamId
 
 use super::shapes::{
     ApprovalShape, AttemptShape, DeploymentShape, EnvironmentShape, EvidenceShape, JobShape,
-    LegShape, NotificationShape, Phase, PlaceShape, Plan, ProblemShape, ProjectShape, ReleaseShape,
-    RolloutState, RunDetail, RunShape, ShareShape, StepShape, WaitShape,
+    KnownShape, KnownStep, LegShape, NotificationShape, Phase, PlaceShape, Plan, ProblemShape,
+    ProjectShape, ReleaseShape, RolloutState, RunDetail, RunShape, ShareShape, StepShape,
+    WaitShape,
 };
 use qnt9_engine::accounting::{Ledger, wall_of_job, wall_of_run};
 
@@ -157,6 +159,23 @@ fn leg(state: &State, project: &Project, run: &Run, leg: &LegState, now: Millis)
         waits: waits.collect(),
         reason: leg.reason.clone(),
         why: gate.map(|gate| gate.why(now)),
+        known: (leg.phase == LegPhase::Lost).then(|| known(run, leg)),
+    }
+}
+
+fn known(run: &Run, leg: &LegState) -> KnownShape {
+    let known = Known::of(run, leg);
+    let step = |(step, name): (u32, String)| KnownStep { step, name, outcome: None };
+    let ended = known.ended.into_iter().map(|(number, name, outcome)| {
+        let outcome = Some(outcome);
+        KnownStep { outcome, ..step((number, name)) }
+    });
+    KnownShape {
+        reason: known.reason,
+        ended: ended.collect(),
+        in_flight: known.in_flight.map(step),
+        not_begun: known.not_begun.into_iter().map(step).collect(),
+        asked: leg.attempts.last().is_some_and(|attempt| attempt.asked.is_some()),
     }
 }
 

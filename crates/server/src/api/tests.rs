@@ -1,7 +1,9 @@
 //! The API over HTTP: who may ask what, what they are told, and what never leaves.
 
+mod checks;
 mod gates;
 mod logs;
+mod lost;
 mod past;
 mod reading;
 mod site;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use qnt9_engine::explain::{Act, Explain, Explanation};
+use qnt9_engine::explain::{Explain, Explanation};
 use qnt9_engine::state::Project;
 use qnt9_model::{DeploymentId, EnvironmentName, Millis};
 
@@ -57,19 +57,7 @@ fn meant(project: &Project, explain: &Explain<'_>, subject: &str) -> Result<Expl
 
 fn shape(explanation: Explanation, now: Millis) -> WhyShape {
     let (who, earliest) = (explanation.who(), explanation.earliest(now));
-    let next = explanation.acts.iter().flat_map(commands).collect();
+    let next = explanation.acts.iter().flat_map(qnt9_console::commands).collect();
     let Explanation { subject, why, held, .. } = explanation;
     WhyShape { subject, why, held, who, earliest, next }
-}
-
-/// The commands that do what can be done.
-fn commands(act: &Act) -> Vec<String> {
-    match act {
-        Act::Approve { environment, commit, person } => {
-            vec![format!("qnt9 approve {environment} {} --as {person}", commit.short())]
-        }
-        Act::DecideLost { run, job } => ["resume", "rerun", "abandon"]
-            .map(|decision| format!("qnt9 {decision} {run}.{job}"))
-            .to_vec(),
-    }
 }

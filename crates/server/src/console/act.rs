@@ -27,7 +27,7 @@ const TEXT_CHARS_MAX: usize = 2000;
 
 type Fields = BTreeMap<String, String>;
 
-/// Approve, reject, cancel, run again, resolve.
+/// Approve, reject, cancel, run again in whole or in part, decide about a lost job.
 pub(super) async fn on_run(
     State(console): State<Console>,
     caller: Caller,
@@ -66,10 +66,24 @@ fn command_on_run(run: RunId, act: &str, fields: &Fields) -> Option<Command> {
         }
         "reject" => Command::Reject { run, environment: environment()?, comment },
         "cancel" => Command::CancelRun { run },
-        "rerun" => Command::Rerun { run, what: Again::All },
+        "force-cancel" => Command::ForceCancelRun { run },
+        "rerun" => {
+            let what = match (fields.get("what").map(String::as_str), fields.get("job")) {
+                (None, None) => Again::All,
+                (Some("failed"), None) => Again::Failed,
+                (None, Some(job)) => Again::Job(JobKey::from(job.as_str())),
+                _ => return None,
+            };
+            Command::Rerun { run, what }
+        }
+        "retry" => {
+            let job = JobKey::from(fields.get("job")?.as_str());
+            Command::RetryFrom { run, job, step: fields.get("step")?.parse().ok()? }
+        }
         "resolve" => {
             let job = JobKey::from(fields.get("job")?.as_str());
             let decision = match fields.get("decision")?.as_str() {
+                "resume" => Decision::Resume,
                 "rerun" => Decision::Rerun,
                 "abandon" => Decision::Abandon,
                 _ => return None,

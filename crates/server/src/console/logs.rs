@@ -27,6 +27,7 @@ pub(super) struct AttemptLog {
     pending: Vec<LogLine>,
     result: Option<Outcome>,
     step_failed: bool,
+    is_lost: bool,
 }
 
 impl AttemptLog {
@@ -41,21 +42,25 @@ impl AttemptLog {
         let failed = |step: &qnt9_engine::state::StepState| step.conclusion == Outcome::Failure;
         let step_failed = attempt.iter().flat_map(|attempt| attempt.steps.values()).any(failed);
         let result = attempt.as_ref().and_then(|attempt| attempt.result);
+        let is_lost = attempt.as_ref().is_some_and(|attempt| attempt.finished.is_some());
+        let is_lost = is_lost && result.is_none();
         let chunks = attempt.map(|attempt| attempt.log).unwrap_or_default();
         let sealed = chunks.last().map_or(0, |last| last.first_line + last.lines - 1);
         let pending = live.unwrap_or_default().into_iter().map(shown);
         let pending = pending.filter(|line| line.number > sealed).collect();
-        Self { core: core.clone(), chunks, pending, result, step_failed }
+        Self { core: core.clone(), chunks, pending, result, step_failed, is_lost }
     }
 
     #[cfg(test)]
     pub(super) fn made_up(core: &Core, chunks: Vec<LogChunk>, pending: Vec<LogLine>) -> Self {
-        Self { core: core.clone(), chunks, pending, result: None, step_failed: false }
+        let (result, step_failed, is_lost) = (None, false, false);
+        Self { core: core.clone(), chunks, pending, result, step_failed, is_lost }
     }
 
-    /// Whether the job failed and no step says how: then the end of its log is worth showing.
+    /// Whether the job failed or was lost and no step says how: then the end of its log is worth
+    /// showing.
     pub(super) fn is_unexplained(&self) -> bool {
-        self.result == Some(Outcome::Failure) && !self.step_failed
+        (self.is_lost || self.result == Some(Outcome::Failure)) && !self.step_failed
     }
 
     /// How many lines there are.

@@ -279,7 +279,9 @@ pub(super) async fn run(
     });
     let mut extras = RunExtras::default();
     if let Some((attempt, failed)) = chosen {
-        let (chosen, summaries) = in_view(core, &stream, attempt, failed).await;
+        let asked_for = attempt.job.as_str() == asked.job;
+        let (mut chosen, summaries) = in_view(core, &stream, attempt, failed).await;
+        chosen.asked = asked_for;
         extras = RunExtras { chosen: Some(chosen), summaries };
     }
     render(core, &caller, &project, "run of that number", |view| {
@@ -314,7 +316,7 @@ async fn in_view(
         Ok(lines) => (lines, None),
         Err(trouble) => (Vec::new(), Some(trouble)),
     };
-    (Chosen { attempt, open, lines, live, trouble }, summaries)
+    (Chosen { attempt, open, lines, live, trouble, asked: false }, summaries)
 }
 
 pub(super) async fn artifact(
