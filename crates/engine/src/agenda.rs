@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qnt9_model::fact::Leg;
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{Fact, JobKey, Millis, RunId};
 
 use crate::state::Project;
@@ -196,11 +197,13 @@ pub(crate) fn touch(project: &mut Project, fact: &Fact, sequence: u64) {
         Fact::JobFinished { attempt, .. } => {
             touch_job(project, attempt.run, &attempt.job);
             let leg = project.runs.get(&attempt.run).and_then(|run| run.legs.get(&attempt.job));
-            if leg.is_some_and(|leg| leg.leg.environment.is_some()) {
+            let frees = leg.is_some_and(|leg| leg.leg.environment.is_some());
+            if frees && !planted::is(Fault::HolderTouchesNothing) {
                 project.agenda.touch_gates();
             }
         }
         Fact::PlanRecorded { call, .. } => project.agenda.touch_run(call.attempt.run),
+        Fact::EvidenceRecorded { .. } if planted::is(Fault::EvidenceTouchesNothing) => {}
         Fact::ReleaseBuilt { .. }
         | Fact::EvidenceRecorded { .. }
         | Fact::DeploymentRequested { .. }

@@ -7,6 +7,7 @@
 
 use qnt9_model::fact::{Concurrency, Fact, Queue};
 use qnt9_model::limits::CONCURRENCY_QUEUE_MAX;
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{JobKey, RunId};
 use qnt9_workflow::Scope;
 
@@ -68,7 +69,9 @@ fn next(project: &Project, terms: &Concurrency, me: &Member) -> Option<Fact> {
     let over = || format!("concurrency group `{}`", terms.group);
     let waiting = || members.iter().filter(|other| !other.holds);
     let newer = waiting().filter(|other| other.member > *me && other.terms.queue == Queue::Single);
+    let newer = newer.filter(|_| !planted::is(Fault::PendingNotSuperseded));
     let holder = members.iter().find(|other| other.holds);
+    let holder = holder.filter(|_| !planted::is(Fault::TwoOfAGroup));
     if let Some(newer) = newer.max_by_key(|other| &other.member).filter(|_| holder.is_some()) {
         return Some(superseded(me, newer.member.run, over()));
     }

@@ -1,6 +1,7 @@
 //! What the outside should now do, computed from the state alone.
 
 use qnt9_model::order::WantedReplica;
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{AttemptId, Millis, Order, Place};
 
 use crate::state::{
@@ -94,7 +95,11 @@ fn room_of(run: &Run, job: &Job) -> usize {
         return usize::MAX;
     };
     // A lost leg may be brought back, so it keeps its place.
-    let is_taken = |leg: &&LegState| matches!(leg.phase, LegPhase::Running | LegPhase::Lost);
+    let forgotten =
+        |leg: &LegState| leg.phase == LegPhase::Lost && planted::is(Fault::MaxParallelForgetsLost);
+    let is_taken = |leg: &&LegState| {
+        matches!(leg.phase, LegPhase::Running | LegPhase::Lost) && !forgotten(leg)
+    };
     let taken = legs.iter().filter_map(|key| run.legs.get(key)).filter(is_taken).count();
     (*limit as usize).saturating_sub(taken)
 }
@@ -144,7 +149,8 @@ fn traffic(project: &Project) -> Vec<Order> {
 /// Whether the deployment's replicas are still needed: it rolls out, serves, or still drains.
 #[must_use]
 pub fn keeps_replicas(project: &Project, deployment: &Deployment) -> bool {
-    !(is_leaving(project, deployment) && deployment.drained)
+    let drained = deployment.drained || planted::is(Fault::DrainNotWaited);
+    !(is_leaving(project, deployment) && drained)
 }
 
 /// Whether the deployment ended and does not serve: nothing new is to reach it.
@@ -152,7 +158,7 @@ pub fn keeps_replicas(project: &Project, deployment: &Deployment) -> bool {
 pub fn is_leaving(project: &Project, deployment: &Deployment) -> bool {
     let place = project.places.get(&deployment.place);
     let serves = place.is_some_and(|place| place.serving == Some(deployment.id));
-    deployment.outcome.is_some() && !serves
+    deployment.outcome.is_some() && (!serves || planted::is(Fault::ServingReplicasStopped))
 }
 
 /// The next moment at which something happens by time alone.

@@ -5,6 +5,7 @@ mod overdue;
 mod planning;
 
 use qnt9_model::fact::{Fact, Outcome, Queue};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::why::Holds;
 use qnt9_model::{AttemptId, Millis, StreamId, UserText};
 use qnt9_workflow::{Condition, EvaluationError, Job as JobDefinition, Scope, Verdict};
@@ -142,7 +143,9 @@ impl Settling<'_> {
         }
         let key = job.key.as_str();
         let job = run.workflow.as_ref()?.job(key)?;
-        if !job.needs.iter().all(|need| run.job_result(need).is_some()) {
+        let ended = |need: &String| run.job_result(need).is_some();
+        let hasty = planted::is(Fault::NeedsNotWaited) && job.needs.iter().any(ended);
+        if !hasty && !job.needs.iter().all(ended) {
             return None;
         }
         if let Some(reason) = run.cancel.as_ref().filter(|_| run.killed) {
@@ -183,6 +186,7 @@ impl Settling<'_> {
         let waits = |leg: &&LegState| {
             use LegPhase::{Gated, Lost, Open, Queued};
             matches!(leg.phase, Queued | Gated | Open | Lost)
+                && !(leg.phase == Open && planted::is(Fault::CancelForgetsOpen))
         };
         let legs = run.legs.values().filter(waits).filter(|leg| stops.stop(leg));
         let legs: Vec<&LegState> = legs.collect();
@@ -199,7 +203,7 @@ impl Settling<'_> {
         let why = gate.why(self.now);
         let job = leg.leg.job.clone();
         match why.holds {
-            Holds::NotYet => None,
+            Holds::NotYet => self.ask_check(run, &gate),
             Holds::Yes => Some(Fact::GatesOpened {
                 run: run.id,
                 job,
@@ -211,6 +215,21 @@ impl Settling<'_> {
                 Some(Fact::GatesClosed { run: run.id, job, reason: why.closed().join("; ") })
             }
         }
+    }
+
+    /// Asks the next check that has not been asked about what would be deployed now.
+    fn ask_check(&self, run: &Run, gate: &Gate<'_>) -> Option<Fact> {
+        let rule = gate.unasked().into_iter().next()?;
+        Some(Fact::CheckRequested {
+            run: run.id,
+            job: gate.leg.leg.job.clone(),
+            environment: gate.environment.clone(),
+            name: rule.name.clone(),
+            url: rule.url.clone(),
+            secret: rule.secret.clone(),
+            subjects: gate.subjects(),
+            until: self.now.plus(self.project.scaled(rule.timeout_ms)),
+        })
     }
 
     /// A newer run whose same job waits for the same environment, and may get there.
@@ -234,7 +253,9 @@ impl Settling<'_> {
         if run.workflow.is_none() {
             return Some(Fact::RunFinished { run: run.id, result: Outcome::Failure });
         }
-        let results: Option<Vec<Outcome>> = run.jobs.iter().map(|job| run.result_of(job)).collect();
+        let last = run.jobs.len() - usize::from(planted::is(Fault::FinishesEarly));
+        let results: Option<Vec<Outcome>> =
+            run.jobs[..last].iter().map(|job| run.result_of(job)).collect();
         let worst = results?.into_iter().filter(|result| *result != Outcome::Skipped).max();
         let result = match worst {
             _ if run.cancel.is_some() && worst != Some(Outcome::Failure) => Outcome::Cancelled,

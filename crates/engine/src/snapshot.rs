@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::StreamId;
+use qnt9_model::planted::{self, Fault};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,9 @@ pub fn read(state: &mut State, stream: &StreamId, bytes: &[u8]) -> Result<(), Sn
         return Ok(());
     }
     let mut project: Project = open(bytes)?;
+    if planted::is(Fault::SnapshotForgetsHolders) {
+        project.holders.clear();
+    }
     project.complete();
     state.projects.insert(stream.clone(), project);
     Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use qnt9_model::Millis;
 use qnt9_model::fact::Outcome;
+use qnt9_model::planted::{self, Fault};
 
 use crate::settle;
 use crate::state::{JobPlan, LegPhase, LegState, Project, Run};
@@ -35,7 +36,8 @@ impl<'a> Stops<'a> {
             let cancelled = run
                 .cancelled
                 .filter(|_| run.killed || !settle::condition_holds(project, run, &leg.job));
-            earliest(cancelled, failed_fast(run, &leg.job))
+            let failed = failed_fast(run, &leg.job);
+            earliest(cancelled, failed.filter(|_| !planted::is(Fault::FailFastIgnored)))
         });
         earliest(own, of_job)
     }

@@ -146,11 +146,12 @@ impl Applying<'_> {
 
     /// The attempt's runner was heard of.
     fn hear(&mut self, id: &AttemptId, change: impl FnOnce(&mut Attempt)) {
-        let time = self.time();
+        let (time, settled) = (self.time(), self.project.agenda.settled());
         let mut was_asked = false;
         self.try_of(id, |attempt| {
             // A clock that was set back does not shorten a lease.
-            attempt.heard = attempt.heard.max(time);
+            let heard = if planted::is(Fault::HeardFromNoFact) { settled } else { time };
+            attempt.heard = attempt.heard.max(heard);
             was_asked = attempt.asked.take().is_some();
             change(attempt);
         });

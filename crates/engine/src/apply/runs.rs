@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::fact::{Cause, Concurrency};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{Fact, RunId};
 
 use super::Applying;
@@ -59,6 +60,10 @@ impl Applying<'_> {
     fn put_away(&mut self, id: RunId) {
         let runs = &mut self.project.runs;
         if let Some(run) = runs.get_mut(&id) {
+            if planted::is(Fault::PackedLosesOutputs) {
+                let attempts = run.legs.values_mut().flat_map(|leg| &mut leg.attempts);
+                attempts.for_each(|attempt| attempt.outputs.clear());
+            }
             run.body.pack();
         }
         if runs.len().is_multiple_of(RUNS_BETWEEN_SHUTS) {
