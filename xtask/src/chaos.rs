@@ -3,13 +3,15 @@
 //! was shown may be lost.
 
 mod delivery;
-mod fixture;
+pub(crate) mod fixture;
 mod judge;
 mod kills;
 mod lane;
 mod plan;
+mod questions;
+mod reference;
 mod report;
-mod site;
+pub(crate) mod site;
 mod users;
 mod watch;
 
@@ -31,7 +33,8 @@ usage: cargo xtask chaos --kills N [--seed S] [--each M] [--at-once L] [--releas
   --each M      kills for each delivery (10)
   --at-once L   deliveries at the same time (half of the processors)
   --release     with the release build
-  --programs D  with the programs `qnt9` and `new_project` in this folder, without building
+  --programs D  with the programs that were built into this folder, as target/debug, without building
+  --reference   one delivery of the reference system instead, under all the kills
   --json        one line of JSON for each delivery and one for the sum, on stdout
 ";
 
@@ -43,6 +46,7 @@ struct Options {
     at_once: usize,
     release: bool,
     programs: Option<PathBuf>,
+    reference: bool,
     json: bool,
 }
 
@@ -50,7 +54,13 @@ struct Options {
 pub(crate) fn chaos(args: &[String]) -> Result<()> {
     let options = Options::read(args)?;
     let programs = programs(&options)?;
-    let outcomes = deliver(&options, &programs)?;
+    let outcomes = if options.reference {
+        let outcome = reference::deliver(&programs, options.seed, options.kills)?;
+        report::one(&outcome, options.json);
+        vec![outcome]
+    } else {
+        deliver(&options, &programs)?
+    };
     report::sum(&outcomes, options.json);
     let wrong = outcomes.iter().filter(|outcome| !outcome.deviations.is_empty()).count();
     if wrong > 0 {
@@ -69,6 +79,7 @@ impl Options {
             at_once: (processors / 2).max(1),
             release: false,
             programs: None,
+            reference: false,
             json: false,
         };
         let mut args = args.iter().map(String::as_str);
@@ -84,6 +95,7 @@ impl Options {
                 "--at-once" => options.at_once = usize::try_from(number()?.max(1))?,
                 "--release" => options.release = true,
                 "--programs" => options.programs = args.next().map(PathBuf::from),
+                "--reference" => options.reference = true,
                 "--json" => options.json = true,
                 other => bail!("`{other}` is not understood\n{USAGE}"),
             }
@@ -97,14 +109,13 @@ impl Options {
 
 fn programs(options: &Options) -> Result<Programs> {
     if let Some(folder) = &options.programs {
-        return Ok(Programs { qnt9: folder.join("qnt9"), new_project: folder.join("new_project") });
+        return Programs::built_into(folder);
     }
     let qnt9 = prove::build(options.release)?;
     let profile = if options.release { &["--release"][..] } else { &[] };
     let build = ["build", "--locked", "-p", "qnt9", "--example", "new_project"];
     run("build", "cargo", &[&build, profile].concat())?;
-    let new_project = qnt9.with_file_name("examples").join("new_project");
-    Ok(Programs { qnt9, new_project })
+    Programs::built_into(qnt9.parent().context("a program lies in a folder")?)
 }
 
 /// Deliveries one after the other, and as many at once as was asked for, until the kills are done.
@@ -154,4 +165,33 @@ fn deliver(options: &Options, programs: &Programs) -> Result<Vec<Outcome>> {
         })
     })?;
     outcomes.into_inner().context("a delivery fell over")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, Programs, deliver};
+
+    #[test]
+    fn two_deliveries_under_ten_kills_each_come_out_as_without() {
+        let test = std::env::current_exe().expect("a test is a program");
+        let built = test.ancestors().nth(2).expect("it lies in target/debug/deps");
+        let programs = Programs::built_into(built).expect("`cargo build --workspace --examples`");
+        let options = Options {
+            kills: 20,
+            seed: 3,
+            each: 10,
+            at_once: 2,
+            release: false,
+            programs: None,
+            reference: false,
+            json: false,
+        };
+        let outcomes = deliver(&options, &programs).expect("deliveries without kills go well");
+        let deviations: Vec<&String> =
+            outcomes.iter().flat_map(|outcome| &outcome.deviations).collect();
+        assert!(deviations.is_empty(), "{deviations:#?}");
+        let kills: usize = outcomes.iter().map(|outcome| outcome.done.len()).sum();
+        assert_eq!(kills, options.kills);
+        assert!(outcomes.iter().all(|outcome| outcome.met.requests > 0), "there were users");
+    }
 }

@@ -9,19 +9,15 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::fixture::{self, APPROVERS, BRANCH, DEVELOPER, DISPATCHED, PROGRAM, PUSHED};
-use super::judge::asks;
 use super::kills::Killer;
-use super::site::Site;
+use super::questions::{Questions, attempts_of};
+use super::site::{Site, again};
 use super::watch::{Attempt, legs};
 
 /// How long a run may take, kills and a busy machine included.
 const RUN_PATIENCE: Duration = Duration::from_secs(240);
-/// How long one thing may take that is done as soon as there is a server.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two tries.
+/// Between two looks.
 const PULSE: Duration = Duration::from_millis(30);
-/// How long a question must stay a question.
-const QUESTION: Duration = Duration::from_millis(300);
 
 /// The people and their clone.
 pub(super) struct Delivery<'a> {
@@ -42,21 +38,21 @@ pub(super) struct Delivered {
 
 impl Delivery<'_> {
     pub(super) fn carry_out(&self) -> Result<Delivered> {
-        let mut asked = BTreeSet::new();
+        let mut questions = Questions::new(self.site, self.killer);
         let commit = self.push()?;
         let pushed = self.run_of(PUSHED, &commit)?;
-        let first = self.wait(pushed, "over", &mut asked, is_over)?;
+        let first = self.wait(pushed, "over", &mut questions, is_over)?;
         ensure!(first["run"]["result"] == "success", "{}", failure_of(&first));
         let dispatched = self.dispatch(&commit)?;
         let waits = |run: &Value| is_over(run) || legs(run).any(|leg| leg["phase"] == "gated");
-        let run = self.wait(dispatched, "waiting for approvals", &mut asked, waits)?;
+        let run = self.wait(dispatched, "waiting for approvals", &mut questions, waits)?;
         ensure!(!is_over(&run), "run {dispatched} did not wait for approvals");
         for person in APPROVERS {
             self.approve(person, dispatched)?;
         }
-        let second = self.wait(dispatched, "over", &mut asked, is_over)?;
+        let second = self.wait(dispatched, "over", &mut questions, is_over)?;
         ensure!(second["run"]["result"] == "success", "{}", failure_of(&second));
-        Ok(Delivered { commit, runs: [first, second], asked })
+        Ok(Delivered { commit, runs: [first, second], asked: questions.asked })
     }
 
     fn clone(&self) -> PathBuf {
@@ -133,7 +129,7 @@ impl Delivery<'_> {
         &self,
         id: u64,
         what: &str,
-        asked: &mut BTreeSet<Attempt>,
+        questions: &mut Questions<'_>,
         is: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
         let since = Instant::now();
@@ -143,54 +139,13 @@ impl Delivery<'_> {
                 if is(&run) {
                     return Ok(run);
                 }
-                if let Some(leg) = legs(&run).find(|leg| leg["phase"] == "lost") {
-                    self.answer(id, leg, asked)?;
-                }
+                questions.answer(id, &run)?;
                 last = run;
             }
             std::thread::sleep(PULSE);
         }
         bail!("run {id} is not {what} after {RUN_PATIENCE:?}: {}", standing(&last))
     }
-
-    /// A job of an environment was lost: it must stay so until somebody says what to do.
-    fn answer(&self, run: u64, leg: &Value, asked: &mut BTreeSet<Attempt>) -> Result<()> {
-        let job = leg["job"].as_str().context("a leg has a key")?;
-        let number = attempts(leg);
-        let attempt = format!("{run}.{job}.{number}");
-        ensure!(asks(leg["environment"].as_str(), number), "{attempt} asks a person: {leg}");
-        let hit = self.killer.attempts().contains(&attempt);
-        ensure!(hit, "{attempt} is lost, and nobody killed its shim: {leg}");
-        let until = Instant::now() + QUESTION;
-        while Instant::now() < until {
-            std::thread::sleep(PULSE);
-            let Ok(now) = self.site.get(&format!("/runs/{run}")) else { continue };
-            let now = legs(&now).find(|leg| leg["job"] == job).context("the leg is gone")?;
-            let waits = now["phase"] == "lost" && attempts(now) == number;
-            ensure!(waits, "{attempt} was lost and goes on without an answer: {now}");
-        }
-        asked.insert(attempt.clone());
-        let path = format!("/runs/{run}/jobs/{job}/resolve");
-        let body = json!({ "decision": "rerun" });
-        let mut was_unanswered = false;
-        again(&format!("have {attempt} tried again"), || {
-            match self.site.ask(DEVELOPER, "POST", &path, &body) {
-                Ok((200..300, _)) => Ok(Some(())),
-                Ok((409, _)) if was_unanswered => Ok(Some(())),
-                Ok((503, _)) | Err(_) => {
-                    was_unanswered = true;
-                    Ok(None)
-                }
-                Ok((status, answer)) => {
-                    bail!("the answer to what becomes of {attempt} got {status}: {answer}")
-                }
-            }
-        })
-    }
-}
-
-fn attempts(leg: &Value) -> usize {
-    leg["attempts"].as_array().map_or(0, Vec::len)
 }
 
 fn is_over(run: &Value) -> bool {
@@ -203,23 +158,11 @@ fn runs_of(runs: &Value, workflow: &str, commit: &str) -> Result<Vec<u64>> {
     Ok(ours.filter_map(|run| run["id"].as_u64()).collect())
 }
 
-/// Tries until there is an answer.
-fn again<T>(what: &str, mut action: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let since = Instant::now();
-    while since.elapsed() < PATIENCE {
-        if let Some(answer) = action()? {
-            return Ok(answer);
-        }
-        std::thread::sleep(PULSE);
-    }
-    bail!("could not {what} within {PATIENCE:?}")
-}
-
 /// Where each leg of a run stands, in a line.
 fn standing(run: &Value) -> String {
     let word = |leg: &Value| {
         let (job, phase) = (&leg["job"], &leg["phase"]);
-        format!("{job} {phase} {} in attempt {}", leg["result"], attempts(leg)).replace('"', "")
+        format!("{job} {phase} {} in attempt {}", leg["result"], attempts_of(leg)).replace('"', "")
     };
     legs(run).map(word).collect::<Vec<_>>().join("; ")
 }

@@ -10,17 +10,17 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 pub(super) const PROJECT: &str = "till";
-pub(super) const BRANCH: &str = "main";
+pub(crate) const BRANCH: &str = "main";
 /// The file that every commit changes.
-pub(super) const PROGRAM: &str = "till.pl";
+pub(crate) const PROGRAM: &str = "till.pl";
 /// The workflow that a push starts, and the one that is dispatched.
-pub(super) const PUSHED: &str = ".github/workflows/deliver.yml";
+pub(crate) const PUSHED: &str = ".github/workflows/deliver.yml";
 pub(super) const DISPATCHED: &str = ".github/workflows/production.yml";
 pub(super) const ENVIRONMENTS: [&str; 2] = ["staging", "production"];
 /// What the judge of a canary wants to see, and what those who must approve are called.
 pub(super) const SHARES: [u64; 3] = [25, 50, 100];
 pub(super) const APPROVERS: [&str; 2] = ["anna", "ben"];
-pub(super) const DEVELOPER: &str = "dora";
+pub(crate) const DEVELOPER: &str = "dora";
 
 const RULES: &str = r#"[project]
 name = "till"
@@ -58,8 +58,13 @@ while (my $client = $socket->accept) {
 }
 "#;
 
+/// The token of one of its people, as the example `new_project` gives it out.
+pub(super) fn token(person: &str) -> String {
+    format!("token-of-{person}")
+}
+
 /// The service as the delivery of this number brings it.
-pub(super) fn service(number: u32) -> String {
+pub(crate) fn service(number: u32) -> String {
     SERVICE.replace("NUMBER", &number.to_string())
 }
 

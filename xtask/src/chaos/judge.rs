@@ -10,12 +10,10 @@ use super::delivery::Delivered;
 use super::fixture::{
     self, APPROVERS, DISPATCHED_JOBS, ENVIRONMENTS, Job, PUSHED_JOBS, SHARES, line_of,
 };
+use super::questions::asks;
 use super::site::{PULSE, Site};
 use super::watch::{Attempt, Seen};
 use crate::prove::http::Connection;
-
-/// A job without environment is tried so often before a person is asked.
-const TRIES_BY_ITSELF: usize = 3;
 
 /// How long a killed gateway may take until it carries again.
 const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
@@ -247,12 +245,6 @@ impl Judge<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a person is asked when this attempt is lost: always for an environment, and else when it
-/// was lost too often to be tried again without.
-pub(super) fn asks<T>(environment: Option<T>, attempt: usize) -> bool {
-    environment.is_some() || attempt >= TRIES_BY_ITSELF
 }
 
 /// `HOST:PORT` of every environment that has a service.

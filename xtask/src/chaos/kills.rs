@@ -11,14 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 
-use super::fixture;
 use super::plan::{Kill, Target, When};
 use super::site::{PULSE, Site, signal};
 use super::users::GatewayDeaths;
 use super::watch::{Attempt, Watch};
 
-/// Changes that do not come are not waited for any longer.
-const CHANGES_PATIENCE: Duration = Duration::from_secs(2);
 /// A job to hit, or a gateway, is not waited for any longer.
 const TARGET_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -83,24 +80,24 @@ impl<'a> Killer<'a> {
     fn wait(&self, when: When, stop: &AtomicBool) -> bool {
         match when {
             When::After(pause) => sleep(pause, stop),
-            When::Changes(count) => {
+            When::Changes { count, patience } => {
                 // The server answered a moment ago; if it does not now, this is the instant.
-                let _ = self.wait_for_changes(count, stop);
+                let _ = self.wait_for_changes(count, patience, stop);
             }
         }
         !stop.load(Ordering::Relaxed)
     }
 
     /// Listens to the project's changes as the console does.
-    fn wait_for_changes(&self, count: u32, stop: &AtomicBool) -> Result<()> {
-        let until = Instant::now() + CHANGES_PATIENCE;
+    fn wait_for_changes(&self, count: u32, patience: Duration, stop: &AtomicBool) -> Result<()> {
+        let until = Instant::now() + patience;
         let stream = TcpStream::connect(self.site.address())?;
         stream.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let (project, developer) = (fixture::PROJECT, fixture::DEVELOPER);
+        let (project, token) = (self.site.project(), self.site.token(self.site.developer())?);
         write!(
             &stream,
             "GET /api/v1/projects/{project}/changes HTTP/1.1\r\nHost: qnt9\r\n\
-             Authorization: Bearer token-of-{developer}\r\n\r\n"
+             Authorization: Bearer {token}\r\n\r\n"
         )?;
         let mut events = BufReader::new(stream);
         let (mut seen, mut line) = (0, Vec::new());

@@ -59,7 +59,7 @@ impl Lane {
 
     /// One delivery under so many kills.
     pub(super) fn deliver(&mut self, seed: u64, kills: usize) -> Outcome {
-        self.make(seed, &draw(seed, kills))
+        self.make(seed, &draw(seed, kills, 1))
     }
 
     fn make(&mut self, seed: u64, plan: &[Kill]) -> Outcome {
@@ -75,7 +75,7 @@ impl Lane {
 
     fn try_to_make(&self, plan: &[Kill], outcome: &mut Outcome) -> Result<()> {
         let deaths = GatewayDeaths::default();
-        let users = Users::start(&addresses(&self.site)?, &deaths);
+        let users = Users::start(&addresses(&self.site)?, b"delivery ", &deaths);
         let (watch, stop, stop_watch) =
             (Watch::default(), AtomicBool::new(false), AtomicBool::new(false));
         let killer = Killer::new(&self.site, &watch, &deaths);
@@ -131,7 +131,7 @@ fn wait_until_known(watch: &Watch) -> Result<()> {
 }
 
 /// Failures of users in a few lines.
-fn failures(met: &Met) -> Vec<String> {
+pub(super) fn failures(met: &Met) -> Vec<String> {
     const SHOWN: usize = 3;
     let mut lines: Vec<String> =
         met.failures.iter().take(SHOWN).map(|text| format!("a request failed: {text}")).collect();

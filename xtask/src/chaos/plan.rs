@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+/// Changes that do not come are not waited for any longer.
+const CHANGES_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What a kill hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
@@ -54,15 +57,16 @@ impl fmt::Display for Target {
 pub(super) enum When {
     /// So long after the kill before was over.
     After(Duration),
-    /// As soon as so many further changes of the project have become visible.
-    Changes(u32),
+    /// As soon as so many further changes of the project have become visible, or none came for so
+    /// long.
+    Changes { count: u32, patience: Duration },
 }
 
 impl fmt::Display for When {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::After(pause) => write!(formatter, "after {} ms", pause.as_millis()),
-            Self::Changes(count) => write!(formatter, "at change {count}"),
+            Self::Changes { count, .. } => write!(formatter, "at change {count}"),
         }
     }
 }
@@ -80,18 +84,19 @@ pub(super) struct Kill {
     pub(super) choice: u64,
 }
 
-/// The kills of one delivery.
-pub(super) fn draw(seed: u64, kills: usize) -> Vec<Kill> {
+/// The kills of one delivery; pauses between them are `pace` times those of the small project.
+pub(super) fn draw(seed: u64, kills: usize, pace: u32) -> Vec<Kill> {
     let mut dice = Dice(seed);
-    (0..kills).map(|_| kill(&mut dice)).collect()
+    (0..kills).map(|_| kill(&mut dice, pace)).collect()
 }
 
-fn kill(dice: &mut Dice) -> Kill {
+fn kill(dice: &mut Dice, pace: u32) -> Kill {
     let target = target(dice.below(100));
     let when = if dice.below(100) < 50 {
-        When::After(dice.ms(20..1_200))
+        When::After(dice.ms(20..1_200) * pace)
     } else {
-        When::Changes(u32::try_from(1 + dice.below(6)).unwrap_or(1))
+        let count = u32::try_from(1 + dice.below(6)).unwrap_or(1);
+        When::Changes { count, patience: CHANGES_PATIENCE * pace }
     };
     let away = if dice.below(100) < 50 { Duration::ZERO } else { dice.ms(0..2_500) };
     let successor = match target {
@@ -140,17 +145,18 @@ mod tests {
 
     #[test]
     fn a_seed_says_all_and_another_seed_something_else() {
-        assert_eq!(draw(7, 10), draw(7, 10));
-        assert_ne!(draw(7, 10), draw(8, 10));
-        assert_eq!(draw(7, 10)[..4], draw(7, 4), "fewer kills are the first ones");
+        assert_eq!(draw(7, 10, 1), draw(7, 10, 1));
+        assert_ne!(draw(7, 10, 1), draw(8, 10, 1));
+        assert_eq!(draw(7, 10, 1)[..4], draw(7, 4, 1), "fewer kills are the first ones");
     }
 
     #[test]
     fn every_target_and_both_kinds_of_instants_are_drawn() {
-        let kills: Vec<_> = (0..20).flat_map(|seed| draw(seed, 10)).collect();
+        let kills: Vec<_> = (0..20).flat_map(|seed| draw(seed, 10, 1)).collect();
         let targets: BTreeSet<Target> = kills.iter().map(|kill| kill.target).collect();
         assert_eq!(targets.len(), Target::ODDS.len());
-        let at_changes = kills.iter().filter(|kill| matches!(kill.when, When::Changes(_))).count();
+        let at_changes =
+            kills.iter().filter(|kill| matches!(kill.when, When::Changes { .. })).count();
         assert!((50..150).contains(&at_changes), "{at_changes} of {}", kills.len());
         assert_eq!(Target::ODDS.iter().map(|(_, odds)| odds).sum::<u64>(), 100);
     }

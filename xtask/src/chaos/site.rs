@@ -21,19 +21,45 @@ const PORTS_FROM: u16 = 28_000;
 const PORTS_TO: u16 = 32_000;
 /// How long a server may take until it is ready, on a busy machine.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long one thing may take that is done as soon as there is a server.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two tries of it.
+const AGAIN_PULSE: Duration = Duration::from_millis(30);
 /// How often a condition is looked at.
 pub(super) const PULSE: Duration = Duration::from_millis(2);
 
 /// The programs under test.
 #[derive(Clone, Debug)]
-pub(super) struct Programs {
-    pub(super) qnt9: PathBuf,
+pub(crate) struct Programs {
+    pub(crate) qnt9: PathBuf,
     /// The example that makes a project.
-    pub(super) new_project: PathBuf,
+    pub(crate) new_project: PathBuf,
+}
+
+impl Programs {
+    /// Those that cargo has built into a folder such as `target/debug`.
+    pub(crate) fn built_into(folder: &Path) -> Result<Self> {
+        let programs =
+            Self { qnt9: folder.join("qnt9"), new_project: folder.join("examples/new_project") };
+        for program in [&programs.qnt9, &programs.new_project] {
+            ensure!(program.is_file(), "{} is not built", program.display());
+        }
+        Ok(programs)
+    }
+}
+
+/// What is delivered on a platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Project {
+    /// The small one of [`fixture`].
+    Fixture,
+    /// The reference system that the program has in itself.
+    Reference,
 }
 
 /// A platform. Dropped, everything of it that still runs is killed; its folder stays.
-pub(super) struct Site {
+pub(crate) struct Site {
+    project: Project,
     folder: PathBuf,
     port: u16,
     qnt9: PathBuf,
@@ -41,15 +67,24 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Makes the folders and the project; nothing runs yet.
-    pub(super) fn new(programs: &Programs, name: &str) -> Result<Self> {
+    fn make(programs: &Programs, project: Project, name: &str) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("qnt9-chaos-{}-{name}", std::process::id()));
         std::fs::create_dir_all(folder.join("bin"))
             .with_context(|| folder.display().to_string())?;
         // A copy, so that whoever builds meanwhile changes nothing here.
         let qnt9 = folder.join("bin/qnt9");
         std::fs::copy(&programs.qnt9, &qnt9).context("the program cannot be copied")?;
-        let site = Self { folder, port: free_ports()?, qnt9, server: Mutex::default() };
+        Ok(Self { project, folder, port: free_ports()?, qnt9, server: Mutex::default() })
+    }
+
+    /// The platform of the reference system; nothing runs yet.
+    pub(super) fn reference(programs: &Programs, name: &str) -> Result<Self> {
+        Self::make(programs, Project::Reference, name)
+    }
+
+    /// A platform with the small project; nothing runs yet.
+    pub(crate) fn new(programs: &Programs, name: &str) -> Result<Self> {
+        let site = Self::make(programs, Project::Fixture, name)?;
         // The project has no infrastructure: what answers for terraform is asked for its version.
         site.program("terraform", "echo '{\"terraform_version\": \"1.11.4\"}'")?;
         let files = site.folder.join("first");
@@ -68,7 +103,7 @@ impl Site {
         Ok(())
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -81,23 +116,57 @@ impl Site {
         self.folder.join("witness")
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Gives a command an environment of its own: nothing of this machine's user is touched.
+    /// Gives a command an environment of its own: nothing of this machine's user is touched. The
+    /// reference system is built with this machine's tools, and these need the rest of it.
     fn prepare(&self, command: &mut Command) {
-        let path = std::env::var("PATH").unwrap_or_default();
+        if self.project == Project::Fixture {
+            let path = std::env::var("PATH").unwrap_or_default();
+            command
+                .env_clear()
+                .env("PATH", format!("{}:{path}", self.folder.join("bin").display()))
+                .env("HOME", &self.folder)
+                .env("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none");
+        } else {
+            command.env_remove("DATABASE_URL").env("TF_CLI_CONFIG_FILE", "/dev/null");
+        }
         command
-            .env_clear()
-            .env("PATH", format!("{}:{path}", self.folder.join("bin").display()))
-            .env("HOME", &self.folder)
             .env("XDG_CONFIG_HOME", self.folder.join("config"))
             .env("QNT9_KEY_FILE", self.folder.join("key"))
-            .env("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
             .stdin(Stdio::null());
+    }
+
+    /// The name of the project.
+    pub(super) fn project(&self) -> &'static str {
+        match self.project {
+            Project::Fixture => fixture::PROJECT,
+            Project::Reference => "qnt9-srs",
+        }
+    }
+
+    /// Who looks at it.
+    pub(super) fn developer(&self) -> &'static str {
+        match self.project {
+            Project::Fixture => fixture::DEVELOPER,
+            Project::Reference => "dana",
+        }
+    }
+
+    /// The token of one of its people; the program keeps those of the reference system's.
+    pub(super) fn token(&self, person: &str) -> Result<String> {
+        if self.project == Project::Fixture {
+            return Ok(fixture::token(person));
+        }
+        let file = self.folder.join("config/qnt9/tokens.json");
+        let tokens: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+        let mut of_folders = tokens.as_object().context("tokens by folder")?.values();
+        let token = of_folders.next().and_then(|tokens| tokens["tokens"][person].as_str());
+        token.map(str::to_owned).with_context(|| format!("no token of {person}"))
     }
 
     /// Runs a command of this platform's user to its end, which must be a good one.
@@ -116,14 +185,16 @@ impl Site {
         self.run(Command::new(&self.qnt9).args(args).arg("--data").arg(self.data()))
     }
 
-    pub(super) fn git(&self, folder: &Path, args: &[&str]) -> Result<String> {
+    pub(crate) fn git(&self, folder: &Path, args: &[&str]) -> Result<String> {
         let output = self.run(Command::new("git").current_dir(folder).args(args))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// Where this person pushes to, or anybody clones from.
-    pub(super) fn remote(&self, person: Option<&str>) -> String {
-        let who = person.map(|person| format!("{person}:{}@", token(person))).unwrap_or_default();
+    pub(crate) fn remote(&self, person: Option<&str>) -> String {
+        let who = person
+            .map(|person| format!("{person}:{}@", fixture::token(person)))
+            .unwrap_or_default();
         format!("http://{who}{}/git/{}.git", self.address(), fixture::PROJECT)
     }
 
@@ -131,21 +202,28 @@ impl Site {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the server, without waiting for it. What it says goes to `server.log`.
-    pub(super) fn start(&self) -> Result<()> {
-        let log = self.folder.join("server.log");
-        let log = std::fs::File::options().create(true).append(true).open(log)?;
+    /// Starts the server, without waiting for it. What it says goes to `server.log`, and what it
+    /// tells programs of a delivery of its own to `story.jsonl`.
+    pub(crate) fn start(&self) -> Result<()> {
+        let file = |name| {
+            let path = self.folder.join(name);
+            std::fs::File::options().create(true).append(true).open(path)
+        };
         let mut command = Command::new(&self.qnt9);
-        command.args(["up", "--empty", "--port", &self.port.to_string(), "--data"]);
-        self.prepare(command.arg(self.data()));
-        command.stdout(Stdio::null()).stderr(log);
+        command.args(["up", "--port", &self.port.to_string(), "--data"]).arg(self.data());
+        command.arg(match self.project {
+            Project::Fixture => "--empty",
+            Project::Reference => "--json",
+        });
+        self.prepare(&mut command);
+        command.stdout(file("story.jsonl")?).stderr(file("server.log")?);
         let child = command.spawn().context("the server cannot be started")?;
         *self.server() = Some(child);
         Ok(())
     }
 
     /// Waits until the server is ready, as its health says.
-    pub(super) fn wait_until_ready(&self) -> Result<()> {
+    pub(crate) fn wait_until_ready(&self) -> Result<()> {
         let since = Instant::now();
         while !self.is_ready() {
             if let Some(child) = self.server().as_mut()
@@ -172,6 +250,27 @@ impl Site {
         lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
     }
 
+    /// Replaces the program's file and has the new program take over from the server that runs; how
+    /// long there was no server that is ready.
+    pub(crate) fn upgrade(&self, programs: &Programs) -> Result<Duration> {
+        let fresh = self.qnt9.with_extension("new");
+        std::fs::copy(&programs.qnt9, &fresh).context("the program cannot be copied")?;
+        std::fs::rename(fresh, &self.qnt9)?;
+        let old = self.server().take();
+        let mut command = Command::new(&self.qnt9);
+        command.args(["up", "--empty", "--upgrade", "--data"]).arg(self.data());
+        self.prepare(&mut command);
+        let new = command.stdout(Stdio::null()).spawn().context("the server cannot be started")?;
+        *self.server() = Some(new);
+        if let Some(mut old) = old {
+            let status = old.wait()?;
+            ensure!(status.success(), "the old server ended with {status}");
+        }
+        let since = Instant::now();
+        self.wait_until_ready()?;
+        Ok(since.elapsed())
+    }
+
     /// `kill -9` for the server, if one runs.
     pub(super) fn kill_server(&self) -> Result<()> {
         if let Some(mut child) = self.server().take() {
@@ -182,7 +281,7 @@ impl Site {
     }
 
     /// Ctrl-C, to the server's end.
-    pub(super) fn stop(&self) -> Result<()> {
+    pub(crate) fn stop(&self) -> Result<()> {
         let Some(mut child) = self.server().take() else { return Ok(()) };
         signal(i32::try_from(child.id())?, Signal::INT);
         let status = child.wait()?;
@@ -191,7 +290,7 @@ impl Site {
     }
 
     /// Asks the server in the name of this person: status and answer.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         person: &str,
         method: &str,
@@ -200,9 +299,9 @@ impl Site {
     ) -> Result<(u16, String)> {
         let headers = format!(
             "Authorization: Bearer {}\r\nContent-Type: application/json\r\nAccept: application/jsonl\r\n",
-            token(person)
+            self.token(person)?
         );
-        let path = format!("/api/v1/projects/{}{path}", fixture::PROJECT);
+        let path = format!("/api/v1/projects/{}{path}", self.project());
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut connection = Connection::open(&self.address())?;
         let (status, answer) = connection.ask(method, &path, &headers, &body)?;
@@ -210,16 +309,16 @@ impl Site {
     }
 
     /// What the project's API shows the developer.
-    pub(super) fn get(&self, path: &str) -> Result<Value> {
-        let (status, text) = self.ask(fixture::DEVELOPER, "GET", path, &Value::Null)?;
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
+        let (status, text) = self.ask(self.developer(), "GET", path, &Value::Null)?;
         ensure!(status == 200, "{path}: {status} {text}");
         serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))
     }
 
     /// Lines of an attempt's log: number and text.
-    pub(super) fn log(&self, run: u64, job: &str, attempt: u64) -> Result<Vec<(u64, String)>> {
+    pub(crate) fn log(&self, run: u64, job: &str, attempt: u64) -> Result<Vec<(u64, String)>> {
         let path = format!("/runs/{run}/jobs/{job}/log?attempt={attempt}");
-        let (status, text) = self.ask(fixture::DEVELOPER, "GET", &path, &Value::Null)?;
+        let (status, text) = self.ask(self.developer(), "GET", &path, &Value::Null)?;
         ensure!(status == 200, "{path}: {status} {text}");
         let line = |line: &str| {
             let line: Value = serde_json::from_str(line)?;
@@ -231,7 +330,7 @@ impl Site {
 
     /// Processes of this platform whose command line begins, after the program, with these words
     /// and a path below the data folder: id and that path.
-    pub(super) fn processes(&self, command: &str) -> Vec<(i32, PathBuf)> {
+    pub(crate) fn processes(&self, command: &str) -> Vec<(i32, PathBuf)> {
         let data = self.data();
         let found = command_lines().filter_map(|(pid, words)| {
             let is_it = words.get(1).is_some_and(|word| word == command);
@@ -261,8 +360,16 @@ impl Drop for Site {
     }
 }
 
-fn token(person: &str) -> String {
-    format!("token-of-{person}")
+/// Tries until there is an answer: there may be no server at the moment.
+pub(super) fn again<T>(what: &str, mut action: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE {
+        if let Some(answer) = action()? {
+            return Ok(answer);
+        }
+        std::thread::sleep(AGAIN_PULSE);
+    }
+    bail!("could not {what} within {PATIENCE:?}")
 }
 
 pub(super) fn signal(pid: i32, signal: Signal) {

@@ -36,12 +36,13 @@ pub(super) struct Users {
 }
 
 impl Users {
-    /// Users of the service at these addresses, `HOST:PORT`.
-    pub(super) fn start(addresses: &[String], deaths: &GatewayDeaths) -> Self {
+    /// Users of the service at these addresses, `HOST:PORT`, whose page begins like this.
+    pub(super) fn start(addresses: &[String], page: &'static [u8], deaths: &GatewayDeaths) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let user = |(address, number): (&String, u32)| {
             let user = User {
                 address: address.clone(),
+                page,
                 keeps: number.is_multiple_of(2),
                 connection: None,
                 last_success: Instant::now(),
@@ -72,6 +73,7 @@ impl Users {
 
 struct User {
     address: String,
+    page: &'static [u8],
     keeps: bool,
     connection: Option<Connection>,
     /// When its last request without a failure began.
@@ -122,7 +124,8 @@ impl User {
         let headers = if self.keeps { "" } else { "Connection: close\r\n" };
         let (status, body) = connection.ask("GET", "/", headers, "")?;
         ensure!(status == 200, "{status}: {}", String::from_utf8_lossy(&body));
-        ensure!(body.starts_with(b"delivery "), "a strange answer: {body:?}");
+        let text = String::from_utf8_lossy(&body);
+        ensure!(body.starts_with(self.page), "a strange answer: {text}");
         if self.keeps {
             self.connection = Some(connection);
         }
