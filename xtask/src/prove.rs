@@ -7,6 +7,7 @@ mod kill;
 mod memory;
 mod platform;
 mod promote;
+mod upgrade;
 mod users;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ usage: cargo xtask prove NAME [--release] [--tries N]
   delivery   the reference system from push to production, then a bad release that is rolled back
   kill       no request fails while the server is killed in the middle of a canary and started again
   promote    N (20) further good releases are all promoted under traffic
+  upgrade    a job of two minutes and the users of a service do not notice two upgrades of the program
   switches   no request fails over 100,000 requests and 20 switches, with and without keep-alive
   memory     the server is ready in under 1 s and needs less than 150 MB
 ";
@@ -30,6 +32,8 @@ usage: cargo xtask prove NAME [--release] [--tries N]
 struct Options {
     /// The program under test.
     program: PathBuf,
+    /// Whether it is built for release.
+    release: bool,
     tries: u32,
 }
 
@@ -56,9 +60,10 @@ pub(crate) fn prove(args: &[String]) -> Result<()> {
         "kill" => kill::prove,
         "promote" => promote::prove,
         "memory" => memory::prove,
+        "upgrade" => upgrade::prove,
         _ => bail!("`{name}` is no proof\n{USAGE}"),
     };
-    proof(&Options { program: build(release)?, tries })?;
+    proof(&Options { program: build(release)?, release, tries })?;
     tools::say(&format!("{name}: proved"));
     Ok(())
 }
