@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use super::plan::{Kill, Target, When};
 use super::site::{PULSE, Site, signal};
-use super::users::GatewayDeaths;
+use super::users::Deaths;
 use super::watch::{Attempt, Watch};
 
 /// A job to hit, or a gateway, is not waited for any longer.
@@ -35,15 +35,15 @@ pub(super) struct Done {
 pub(super) struct Killer<'a> {
     site: &'a Site,
     watch: &'a Watch,
-    deaths: GatewayDeaths,
+    deaths: Deaths,
     done: Mutex<Vec<Done>>,
     began: Instant,
 }
 
 impl<'a> Killer<'a> {
-    pub(super) fn new(site: &'a Site, watch: &'a Watch, deaths: &GatewayDeaths) -> Self {
+    pub(super) fn new(site: &'a Site, watch: &'a Watch, deaths: &Deaths) -> Self {
         let (done, began) = (Mutex::default(), Instant::now());
-        Self { site, watch, deaths: Arc::clone(deaths), done, began }
+        Self { site, watch, deaths: deaths.clone(), done, began }
     }
 
     /// What was done so far.
@@ -129,10 +129,15 @@ impl<'a> Killer<'a> {
                 return self.bring_back(Duration::ZERO, place).map(|()| true);
             }
             Target::Shim => return Ok(self.kill_a_shim(kill.choice, place, stop)),
-            Target::Gateway => return Ok(self.wait_for_gateway(stop) && self.kill_gateway()),
+            Target::Replica => return Ok(self.kill_a_replica(kill.choice, stop)),
+            Target::Gateway => {
+                let is_there = self.find("gateway", kill.choice, stop).is_some();
+                self.kill_gateways();
+                return Ok(is_there);
+            }
             Target::Everything => {
                 self.kill_server()?;
-                self.kill_gateway();
+                self.kill_gateways();
                 for (pid, dir) in self.site.processes("shim") {
                     self.done()[place].attempts.extend(attempt_of(&dir));
                     signal(pid, Signal::KILL);
@@ -160,43 +165,36 @@ impl<'a> Killer<'a> {
     }
 
     fn kill_a_shim(&self, choice: u64, place: usize, stop: &AtomicBool) -> bool {
+        let Some((pid, dir)) = self.find("shim", choice, stop) else { return false };
+        self.done()[place].attempts.extend(attempt_of(&dir));
+        signal(pid, Signal::KILL);
+        true
+    }
+
+    fn kill_a_replica(&self, choice: u64, stop: &AtomicBool) -> bool {
+        let Some((pid, _)) = self.find("replica", choice, stop) else { return false };
+        self.deaths.of_replica(|| signal(pid, Signal::KILL));
+        true
+    }
+
+    /// One of the processes of this kind, as soon as there is one.
+    fn find(&self, command: &str, choice: u64, stop: &AtomicBool) -> Option<(i32, PathBuf)> {
         let since = Instant::now();
         while since.elapsed() < TARGET_PATIENCE && !stop.load(Ordering::Relaxed) {
-            let shims = self.site.processes("shim");
-            if let Some((pid, dir)) = usize::try_from(choice >> 32)
-                .ok()
-                .filter(|_| !shims.is_empty())
-                .and_then(|choice| shims.get(choice % shims.len()))
-            {
-                self.done()[place].attempts.extend(attempt_of(dir));
-                signal(*pid, Signal::KILL);
-                return true;
+            let mut found = self.site.processes(command);
+            if !found.is_empty() {
+                let choice = usize::try_from(choice >> 32).unwrap_or(0) % found.len();
+                return Some(found.swap_remove(choice));
             }
             std::thread::sleep(PULSE);
         }
-        false
+        None
     }
 
-    fn wait_for_gateway(&self, stop: &AtomicBool) -> bool {
-        let since = Instant::now();
-        while since.elapsed() < TARGET_PATIENCE && !stop.load(Ordering::Relaxed) {
-            if !self.site.processes("gateway").is_empty() {
-                return true;
-            }
-            std::thread::sleep(PULSE);
+    fn kill_gateways(&self) {
+        for (pid, _) in self.site.processes("gateway") {
+            self.deaths.of_gateway(|| signal(pid, Signal::KILL));
         }
-        false
-    }
-
-    fn kill_gateway(&self) -> bool {
-        let gateways = self.site.processes("gateway");
-        for (pid, _) in &gateways {
-            // Noted first: whoever fails because of it finds the note.
-            let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-            signal(*pid, Signal::KILL);
-            deaths.push(Instant::now());
-        }
-        !gateways.is_empty()
     }
 }
 

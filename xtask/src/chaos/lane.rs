@@ -11,7 +11,7 @@ use super::judge::{Judge, addresses};
 use super::kills::{self, Done, Killer};
 use super::plan::{Kill, draw};
 use super::site::{Programs, Site};
-use super::users::{GatewayDeaths, Met, Users};
+use super::users::{Deaths, Met, Users};
 use super::watch::Watch;
 
 /// A job that no server knows again for so long is not known at all.
@@ -74,7 +74,7 @@ impl Lane {
     }
 
     fn try_to_make(&self, plan: &[Kill], outcome: &mut Outcome) -> Result<()> {
-        let deaths = GatewayDeaths::default();
+        let deaths = Deaths::default();
         let users = Users::start(&addresses(&self.site)?, b"delivery ", &deaths);
         let (watch, stop, stop_watch) =
             (Watch::default(), AtomicBool::new(false), AtomicBool::new(false));

@@ -17,6 +17,8 @@ pub(super) enum Target {
     ServerStarting,
     /// The shim of one running job.
     Shim,
+    /// The process that looks after one replica of a service.
+    Replica,
     /// The gateway.
     Gateway,
     /// Server, gateway and every shim, at once.
@@ -25,13 +27,14 @@ pub(super) enum Target {
 
 impl Target {
     /// Each with how often of a hundred it is drawn.
-    const ODDS: [(Self, u64); 6] = [
-        (Self::Server, 32),
+    const ODDS: [(Self, u64); 7] = [
+        (Self::Server, 28),
         (Self::ServerTwice, 10),
         (Self::ServerStarting, 10),
-        (Self::Shim, 22),
+        (Self::Shim, 20),
+        (Self::Replica, 8),
         (Self::Gateway, 12),
-        (Self::Everything, 14),
+        (Self::Everything, 12),
     ];
 
     pub(super) fn word(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Target {
             Self::ServerTwice => "server twice",
             Self::ServerStarting => "server starting",
             Self::Shim => "shim",
+            Self::Replica => "replica",
             Self::Gateway => "gateway",
             Self::Everything => "everything",
         }

@@ -13,7 +13,7 @@ use super::lane::{Outcome, failures};
 use super::plan::{Kill, draw};
 use super::questions::Questions;
 use super::site::{Programs, Site};
-use super::users::{GatewayDeaths, Users};
+use super::users::{Deaths, Users};
 use super::watch::{Watch, legs};
 
 /// Pauses between kills, against those of the small project.
@@ -44,7 +44,7 @@ pub(super) fn deliver(programs: &Programs, seed: u64, kills: usize) -> Result<Ou
 }
 
 fn make(site: &Site, plan: &[Kill], outcome: &mut Outcome) -> Result<()> {
-    let deaths = GatewayDeaths::default();
+    let deaths = Deaths::default();
     let watch = Watch::default();
     let (stop, stop_watch) = (AtomicBool::new(false), AtomicBool::new(false));
     let killer = Killer::new(site, &watch, &deaths);
@@ -98,7 +98,7 @@ struct Story<'a> {
 
 impl Story<'_> {
     /// Approves and answers until the program has told its story to the end; its summary.
-    fn follow(&mut self, deaths: &GatewayDeaths) -> Result<Value> {
+    fn follow(&mut self, deaths: &Deaths) -> Result<Value> {
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
             if let Some(summary) = self.summary() {
@@ -148,7 +148,7 @@ impl Story<'_> {
     }
 
     /// Users come as soon as an environment serves.
-    fn visit(&mut self, deaths: &GatewayDeaths) {
+    fn visit(&mut self, deaths: &Deaths) {
         let serves =
             |one: &Value| one["name"] == "production" && !one["services"][0]["serving"].is_null();
         if self.users.is_some() {

@@ -15,12 +15,13 @@ pub(super) fn one(outcome: &Outcome, as_json: bool) {
     let Outcome { seed, took, done, met, reattached, asked, deviations } = outcome;
     let word = if deviations.is_empty() { "as without kills" } else { "DEVIATES" };
     tools::say(&format!(
-        "seed {seed}: {word}; {} kills, {:.0} s, {} requests, {} failed, {} without a gateway, {asked} questions",
+        "seed {seed}: {word}; {} kills, {:.0} s, {} requests, {} failed, {} without a gateway, {} cut off, {asked} questions",
         done.len(),
         took.as_secs_f64(),
         met.requests,
         met.failures.len(),
         met.while_gateway_was_gone,
+        met.cut_off,
     ));
     if !deviations.is_empty() {
         for line in deviations.iter().map(|line| format!("  - {line}")) {
@@ -51,6 +52,7 @@ pub(super) fn one(outcome: &Outcome, as_json: bool) {
             "requests": met.requests,
             "failed": met.failures.len(),
             "failed_without_gateway": met.while_gateway_was_gone,
+            "cut_off": met.cut_off,
             "reattached_ms": reattached.iter().copied().map(ms).collect::<Vec<_>>(),
             "questions": asked,
             "deviations": deviations,
@@ -67,10 +69,11 @@ pub(super) fn sum(outcomes: &[Outcome], as_json: bool) {
     let kills: usize = by_target.values().sum();
     let well = outcomes.iter().filter(|outcome| outcome.deviations.is_empty()).count();
     let all = |count: fn(&Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
-    let (requests, failed, excused) = (
+    let (requests, failed, excused, cut_off) = (
         all(|outcome| outcome.met.requests),
         all(|outcome| outcome.met.failures.len() as u64),
         all(|outcome| outcome.met.while_gateway_was_gone),
+        all(|outcome| outcome.met.cut_off),
     );
     let questions: usize = outcomes.iter().map(|outcome| outcome.asked).sum();
     let reattached = Distribution::of(outcomes.iter().flat_map(|one| one.reattached.clone()));
@@ -83,7 +86,7 @@ pub(super) fn sum(outcomes: &[Outcome], as_json: bool) {
         tools::say(&format!("  {target:<15} {times:>4}"));
     }
     tools::say(&format!(
-        "requests     {requests}, {failed} failed, {excused} more while a gateway was gone"
+        "requests     {requests}, {failed} failed, {excused} more while a gateway was gone, {cut_off} on their way to a killed replica"
     ));
     tools::say(&format!("questions    {questions}, each asked and answered"));
     tools::say(&format!("ready        {starts}"));
@@ -101,6 +104,7 @@ pub(super) fn sum(outcomes: &[Outcome], as_json: bool) {
             "requests": requests,
             "failed": failed,
             "failed_without_gateway": excused,
+            "cut_off": cut_off,
             "questions": questions,
             "ready_ms": starts.json(),
             "known_again_ms": reattached.json(),

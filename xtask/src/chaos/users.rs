@@ -1,7 +1,7 @@
 //! Users of an environment's service, who come through the gateway and count every failure.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,35 @@ const USERS: u32 = 6;
 /// Between two requests of one user.
 const PAUSE: Duration = Duration::from_millis(80);
 
-/// When gateways were killed.
-pub(super) type GatewayDeaths = Arc<Mutex<Vec<Instant>>>;
+/// When processes were killed that carry requests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Deaths(Arc<Mutex<Instants>>);
+
+#[derive(Debug, Default)]
+struct Instants {
+    gateways: Vec<Instant>,
+    replicas: Vec<Instant>,
+}
+
+impl Deaths {
+    fn lock(&self) -> MutexGuard<'_, Instants> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills a gateway. Whoever fails because of it finds the note of it.
+    pub(super) fn of_gateway(&self, kill: impl FnOnce()) {
+        let mut instants = self.lock();
+        kill();
+        instants.gateways.push(Instant::now());
+    }
+
+    /// Kills a replica, likewise.
+    pub(super) fn of_replica(&self, kill: impl FnOnce()) {
+        let mut instants = self.lock();
+        kill();
+        instants.replicas.push(Instant::now());
+    }
+}
 
 /// What users have met.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +50,8 @@ pub(super) struct Met {
     pub(super) requests: u64,
     /// Failures that a killed gateway accounts for: it carried the request, or was not back yet.
     pub(super) while_gateway_was_gone: u64,
+    /// Failures of requests that were on their way when a replica was killed.
+    pub(super) cut_off: u64,
     /// From a gateway's death to the next answer, as each user saw it.
     pub(super) gaps: Vec<Duration>,
     /// All others, with what was wrong.
@@ -37,7 +66,7 @@ pub(super) struct Users {
 
 impl Users {
     /// Users of the service at these addresses, `HOST:PORT`, whose page begins like this.
-    pub(super) fn start(addresses: &[String], page: &'static [u8], deaths: &GatewayDeaths) -> Self {
+    pub(super) fn start(addresses: &[String], page: &'static [u8], deaths: &Deaths) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let user = |(address, number): (&String, u32)| {
             let user = User {
@@ -46,7 +75,7 @@ impl Users {
                 keeps: number.is_multiple_of(2),
                 connection: None,
                 last_success: Instant::now(),
-                deaths: Arc::clone(deaths),
+                deaths: deaths.clone(),
                 met: Met::default(),
             };
             let (stop, begin) = (Arc::clone(&stop), Instant::now() + PAUSE * number / USERS);
@@ -64,6 +93,7 @@ impl Users {
             let met = user.join().map_err(|_| anyhow::anyhow!("a user fell over"))?;
             all.requests += met.requests;
             all.while_gateway_was_gone += met.while_gateway_was_gone;
+            all.cut_off += met.cut_off;
             all.gaps.extend(met.gaps);
             all.failures.extend(met.failures);
         }
@@ -78,7 +108,7 @@ struct User {
     connection: Option<Connection>,
     /// When its last request without a failure began.
     last_success: Instant,
-    deaths: GatewayDeaths,
+    deaths: Deaths,
     met: Met,
 }
 
@@ -101,6 +131,7 @@ impl User {
                     without_gateway = self.gateway_lost_at();
                     self.met.while_gateway_was_gone += 1;
                 }
+                Err(_) if self.was_cut_off(began) => self.met.cut_off += 1,
                 Err(failure) => {
                     let after = began.elapsed().as_millis();
                     self.met.failures.push(format!("{failure:#}, after {after} ms"));
@@ -112,8 +143,13 @@ impl User {
 
     /// When a gateway was killed last since it answered here.
     fn gateway_lost_at(&self) -> Option<Instant> {
-        let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-        deaths.last().copied().filter(|death| *death >= self.last_success)
+        let last = self.deaths.lock().gateways.last().copied();
+        last.filter(|death| *death >= self.last_success)
+    }
+
+    /// Whether a replica was killed while this request was on its way.
+    fn was_cut_off(&self, began: Instant) -> bool {
+        self.deaths.lock().replicas.iter().any(|death| *death >= began)
     }
 
     fn request(&mut self) -> Result<()> {
