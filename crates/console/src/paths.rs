@@ -21,6 +21,12 @@ pub fn section(project: &StreamId, name: &str) -> String {
     format!("{}/{name}", home(project))
 }
 
+/// What differs between two releases, or between what two environments serve.
+#[must_use]
+pub fn difference(project: &StreamId, from: &str, to: &str) -> String {
+    format!("{}?from={}&to={}", section(project, "diff"), segment(from), segment(to))
+}
+
 /// A run.
 #[must_use]
 pub fn run(project: &StreamId, run: RunId) -> String {

@@ -47,6 +47,14 @@ fn every_page(sample: &Sample, visitor: &Visitor) -> Vec<(String, String)> {
             ("not found".to_owned(), pages::not_found(visitor, "such thing")),
             ("refused".to_owned(), pages::refused(view, &held(), "/")),
         ];
+        let compared = |from, to, releases| pages::Compared { from, to, releases };
+        let unknown = compared(HOSTILE, HOSTILE, Err(HOSTILE.to_owned()));
+        all.push(("no difference".to_owned(), pages::difference(view, &unknown)));
+        let mut releases = view.project.releases.values();
+        if let (Some(from), Some(to)) = (releases.next(), releases.next_back()) {
+            let page = compared(from.digest.as_str(), "staging", Ok((from, to)));
+            all.push(("difference".to_owned(), pages::difference(view, &page)));
+        }
         for run in view.project.runs.values() {
             let chosen = pages::chosen(run, "", None).map(|(attempt, open)| Chosen {
                 attempt,
@@ -168,8 +176,8 @@ fn visitors() -> [Visitor; 3] {
     [Visitor::default(), signed_in("alice", Role::Admin), signed_in("dana", Role::Developer)]
 }
 
-fn samples() -> [Sample; 3] {
-    [Sample::new(), Sample::story(), hostile()]
+fn samples() -> [Sample; 4] {
+    [Sample::new(), Sample::story(), hostile(), lost().0]
 }
 
 fn for_every_page(look: impl Fn(&str, &str)) {
@@ -279,6 +287,115 @@ fn the_past_says_that_it_is_one_and_offers_no_act() {
     let main = past.split("<main").nth(1).and_then(|main| main.split("</main>").next()).unwrap();
     assert!(!main.contains("method=\"post\""), "the past cannot be changed");
     assert!(main.contains("method=\"get\"") && main.contains("type=\"datetime-local\""));
+}
+
+#[test]
+fn two_releases_stand_side_by_side() {
+    let sample = Sample::story();
+    check(&sample, &Visitor::default(), "difference", "<main", "</main>", &expect![[r#"
+        Releases / Difference
+        From sha256:1a0000000000000000000000000000000e9f14c22c41f9e1a000000000000000 to staging
+        3 commits come with it.
+        From what development serves what staging serves what production serves 3a00…00 of 9f03c1a 4a00…00 of a41d77e 1a00…00 of 2c41f9e To what development serves what staging serves what production serves 3a00…00 of 9f03c1a 4a00…00 of a41d77e 1a00…00 of 2c41f9e Compare
+        Commits that come with it, 3
+        a41d77e rank by recency <script>alert(1)</script> , by dana
+        9f03c1a Merge develop: search by WKN , by dana
+        7d10aa2 Index names for search , by carol
+        Digests
+        What | From | To |
+        release | 1a00…00 | 4a00…00 |
+        service | stock | stock |
+        The configuration is the same.
+        Infrastructure plans
+        production : +1 ~1 -0 39f1c07b… → no plan
+        + create terraform_data.index only from
+        ~ change terraform_data.settings only from: input
+        staging : +3 ~1 -0 39f1c07b… → +3 ~1 -0 39f1c07b…
+        Both plans change the same resources in the same way.
+        From: 1a00…00 of 2c41f9e
+        Built 9 d ago by job 5.release.1, 6.8 MB Where it went
+        production/stock served all traffic
+        9 d ago , by carol, approved by alice and bob
+        alice approved 9 d ago
+        bob approved 9 d ago
+        staging/stock served all traffic
+        9 d ago , by dana What was proved
+        tests : format, lint, unit and http tests, terraform
+        load-test in staging: P95 212 ms, P99 402 ms, failed 0.02 %, availability 99.98 %
+        To: 4a00…00 of a41d77e
+        Built 46 min ago by job 150.release.1, 6.8 MB Where it went
+        staging/stock served all traffic
+        46 min ago , by dana What was proved
+        tests : format, lint, unit and http tests, terraform
+        load-test in staging: P99 1,340 ms over 1,000 ms; P95 231 ms, failed 0.02 %
+        qnt9 releases diff sha256:1a0000000000000000000000000000000e9f14c22c41f9e1a000000000000000 staging
+    "#]]);
+}
+
+/// The story, with the runner of the staging deploy of its last run lost in its second step.
+fn lost() -> (Sample, String) {
+    let mut sample = Sample::story();
+    let run = *sample.state.projects[&sample.stream].runs.keys().next_back().expect("it has runs");
+    sample.approve(run, "alice", None);
+    let attempt = sample.lose_production(run);
+    (sample, format!("run {}", attempt.run))
+}
+
+#[test]
+fn a_lost_job_says_what_is_known_and_offers_three_decisions() {
+    let (sample, page) = lost();
+    let dana = signed_in("dana", Role::Developer);
+    check(&sample, &dana, &page, "id=\"lost-deploy\"", "</section>", &expect![[r#"
+        The runner of deploy was lost: a person decides
+        The process of its job is gone. It may have changed production already, so it is not run again by itself.
+        Verify that this is the approved plan success
+        Apply was under way: it may have done all, some or nothing of its work
+        Deploy step by step not begun
+        Look at production and at the end of its log, then decide.
+        Look for it once more If its runner is found, what it did and does counts; if not, the question comes back.
+        Run the job again The job begins anew, and the steps that ended are run a second time.
+        Give it up The job counts as failed; what its steps changed stays changed.
+        qnt9 resume 304.deploy
+        qnt9 rerun 304.deploy
+        qnt9 abandon 304.deploy
+    "#]]);
+    check(&sample, &dana, &page, "id=\"why\"", "</section>", &expect![[r#"
+        Why run 304 stands where it stands
+        Not yet
+        deploy: the process of its job is gone; a person must decide
+        verify: waits for deploy
+        notify: waits for deploy, verify
+        summary: waits for deploy, verify, notify The proof
+        plan success after 3 s
+        deploy the process of its job is gone; a person must decide
+        step `Verify that this is the approved plan` ended success
+        step `Apply` was under way it may have done all, some or nothing of its work
+        verify waits for deploy
+        notify waits for deploy, verify
+        summary waits for deploy, verify, notify
+        qnt9 resume 304.deploy
+        qnt9 rerun 304.deploy
+        qnt9 abandon 304.deploy
+    "#]]);
+    check(&sample, &dana, "home", "id=\"needs\"", "id=\"board\"", &expect![[r#"
+        One thing needs you
+        Production serves 2c41f9e, 3 commits behind main.
+        Decide what becomes of deploy in run 304 runner lost
+        The process of its job is gone. The step “Apply” was under way. It may have changed production already, so it is not run again by itself.
+    "#]]);
+    let nobody = Visitor::default();
+    check(&sample, &nobody, &page, "id=\"lost-deploy\"", "</section>", &expect![[r#"
+        The runner of deploy was lost: a person decides
+        The process of its job is gone. It may have changed production already, so it is not run again by itself.
+        Verify that this is the approved plan success
+        Apply was under way: it may have done all, some or nothing of its work
+        Deploy step by step not begun
+        Look at production and at the end of its log, then decide.
+        Sign in to decide this.
+        qnt9 resume 304.deploy
+        qnt9 rerun 304.deploy
+        qnt9 abandon 304.deploy
+    "#]]);
 }
 
 #[test]

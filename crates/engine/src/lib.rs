@@ -16,6 +16,7 @@ pub mod accounting;
 pub mod agenda;
 pub mod apply;
 pub mod calendar;
+pub mod compare;
 mod concurrency;
 pub mod contexts;
 mod decide;

@@ -68,8 +68,10 @@ pub enum Command {
     Why(Why),
     /// What is where, since when, by whom
     Environments,
-    /// List releases
-    Releases,
+    /// List releases, or say what differs between two
+    Releases(Releases),
+    /// What differs between two releases, or between what two environments serve
+    Diff(Diff),
     /// List deployments
     Deployments(Deployments),
     /// Take an environment back to a release that ran there, or stop a rollout
@@ -303,6 +305,28 @@ pub struct Why {
     /// A run, RUN.JOB, an environment, or `deployment ID`
     #[arg(required = true, num_args = 1..=2)]
     pub subject: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Releases {
+    #[command(subcommand)]
+    pub diff: Option<ReleasesCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReleasesCommand {
+    /// What differs: commits, configuration, plans, and by whose word each went where
+    Diff(Diff),
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The one: an environment, a release's digest or its beginning, or a commit
+    #[arg(value_name = "FROM")]
+    pub from: String,
+    /// The other
+    #[arg(value_name = "TO")]
+    pub to: String,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod asking;
 mod audit;
 mod cancel;
 mod deployments;
+mod diff;
 mod dispatch;
 mod doctor;
 mod environments;
@@ -56,7 +57,9 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         }
         Command::Why(args) => why::run(common, &args).await,
         Command::Environments => environments::run(common).await,
-        Command::Releases => releases::run(common).await,
+        Command::Releases(cli::Releases { diff: Some(cli::ReleasesCommand::Diff(args)) })
+        | Command::Diff(args) => diff::run(common, &args).await,
+        Command::Releases(_) => releases::run(common).await,
         Command::Deployments(args) => deployments::run(common, &args).await,
         Command::Rollback(args) => rollback::run(common, &args).await,
         Command::Secrets(args) => secrets::run(common, &args).await,

@@ -62,6 +62,11 @@ impl Failure {
         Self { exit: Exit::Usage, ..Self::new(message) }
     }
 
+    /// A gate holds it.
+    pub fn held(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Held, ..Self::new(message) }
+    }
+
     /// Somebody pressed Ctrl-C.
     pub fn interrupted() -> Self {
         Self { exit: Exit::Interrupted, ..Self::new("interrupted") }

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod deployments;
 pub mod diagnostics;
+pub mod difference;
 pub mod environments;
 pub mod lost;
 pub mod run;

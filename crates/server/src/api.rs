@@ -12,6 +12,7 @@
 //! handler asks the machine, and a refusal becomes a status by its class.
 
 mod checks;
+pub(crate) mod compare;
 mod environments;
 mod error;
 mod logs;
@@ -74,6 +75,7 @@ fn of_project() -> Router<Core> {
         .route("/environments/{environment}/rollback", post(rollback::rollback))
         .route("/environments/{environment}/abort", post(rollback::abort))
         .route("/releases", get(environments::releases))
+        .route("/diff", get(compare::compare))
         .route("/deployments", get(environments::deployments))
         .route("/deployments/{deployment}", get(environments::deployment))
         .route("/why/{subject}", get(why::why))

@@ -62,6 +62,7 @@ pub(crate) fn router(core: Core) -> Router {
         .route("/p/{project}/environments", get(look::environments))
         .route("/p/{project}/approvals", get(look::approvals))
         .route("/p/{project}/releases", get(look::releases))
+        .route("/p/{project}/diff", get(look::difference))
         .route("/p/{project}/notifications", get(look::notifications))
         .route("/p/{project}/audit", get(audit::page))
         .route("/p/{project}/find", get(look::find))

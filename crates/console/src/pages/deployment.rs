@@ -148,6 +148,9 @@ fn facts(view: &View<'_>, deployment: &Deployment) -> Markup {
                     dt { "Built" } dd { (view.clock.relative(release.built)) " by " (release.by) }
                     dt { "Size" } dd { (text::bytes(release.bytes)) }
                 }
+                @if let Some(old) = deployment.previous.and_then(|id| view.project.deployments.get(&id)) {
+                    dt { "Changes" } dd { a href=(paths::difference(view.stream, old.release.as_str(), deployment.release.as_str())) { "what differs from " (board::name(view.project, old)) } }
+                }
                 dt { "Replicas" } dd.num {
                     (deployment.ready.len()) " of " (deployment.replicas) " healthy"
                     @for address in deployment.ready.values() { small.mono { (address) } }

@@ -112,7 +112,11 @@ fn service(view: &View<'_>, place: &Place, state: &PlaceState) -> Markup {
             dt { "Address" }
             dd.mono { @match &state.address { Some(address) => a href={ "http://" (address) "/" } rel="noreferrer" { "http://" (address) "/" }, None => "not chosen yet" } }
             @if let Some(serving) = serving {
-                dt { "Release" } dd { span.chip { (serving.release) } }
+                dt { "Release" } dd { span.chip { (serving.release) }
+                    @for other in others(view, place) {
+                        small { a href=(paths::difference(view.stream, place.environment.as_str(), other.as_str())) { "what differs in " (other) } }
+                    }
+                }
                 dt { "Replicas" } dd.num {
                     (serving.ready.len()) " of " (serving.replicas) " healthy"
                     @if (serving.ready.len() as u32) < serving.replicas { " " (Shape::Wait.loud("one is being replaced")) }
@@ -138,6 +142,17 @@ fn service(view: &View<'_>, place: &Place, state: &PlaceState) -> Markup {
             } }
         }
     }
+}
+
+/// Environments that serve another release of the same service.
+fn others<'a>(view: &View<'a>, place: &Place) -> Vec<&'a EnvironmentName> {
+    let mine = view.project.serving(place).map(|serving| &serving.release);
+    let places = view.project.places.keys().filter(|other| other.service == place.service);
+    let differs = places.filter(|other| {
+        let theirs = view.project.serving(other).map(|serving| &serving.release);
+        theirs.is_some() && theirs != mine
+    });
+    differs.map(|other| &other.environment).collect()
 }
 
 /// Releases that served an environment before, newest first, with when they last did.

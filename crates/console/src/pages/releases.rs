@@ -37,7 +37,7 @@ pub fn releases(view: &View<'_>) -> Markup {
             } @else {
                 div.scroll { table {
                     thead { tr { th scope="col" { "Release" } th scope="col" { "Commit" } th scope="col" { "Where" } th scope="col" { "Proved" } th.num scope="col" { "Size" } th.num scope="col" { "Built" } } }
-                    tbody { @for release in releases.iter().take(RELEASES_MAX) { (row(view, release)) } }
+                    tbody { @for (at, release) in releases.iter().enumerate().take(RELEASES_MAX) { (row(view, release, before(&releases[at + 1..], release))) } }
                 } }
             }
         }
@@ -49,7 +49,12 @@ pub fn releases(view: &View<'_>) -> Markup {
     page(view, Section::Releases, &format!("Releases · {}", view.stream), &body)
 }
 
-fn row(view: &View<'_>, release: &Release) -> Markup {
+/// The release of the same service that was built before.
+fn before<'a>(older: &[&'a Release], release: &Release) -> Option<&'a Release> {
+    older.iter().find(|older| older.service == release.service).copied()
+}
+
+fn row(view: &View<'_>, release: &Release, before: Option<&Release>) -> Markup {
     let commit = view.project.commits.get(&release.commit);
     let mut places: Vec<(String, bool)> = Vec::new();
     for deployment in view.project.deployments.values().filter(|d| d.release == release.digest) {
@@ -69,7 +74,10 @@ fn row(view: &View<'_>, release: &Release) -> Markup {
     });
     html! {
         tr id={ "r-" (release.digest.short()) } {
-            td { span.chip title=(release.digest) { (release.digest.short()) } small { (release.service) } }
+            td {
+                span.chip title=(release.digest) { (release.digest.short()) } small { (release.service) }
+                @if let Some(before) = before { small { a href=(paths::difference(view.stream, before.digest.as_str(), release.digest.as_str())) { "changes since " (before.commit.short()) } } }
+            }
             td { (release.commit.short()) @if let Some(commit) = commit { small { (text::cut(commit.title.show(), 60)) ", " (commit.author) } } }
             td {
                 @if places.is_empty() { span.faint { "nowhere yet" } }

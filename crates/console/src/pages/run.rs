@@ -265,7 +265,7 @@ fn plan(environment: &EnvironmentName, plan: &Plan) -> Markup {
     }
 }
 
-const fn action(action: PlanAction) -> (&'static str, &'static str, Shape) {
+pub(crate) const fn action(action: PlanAction) -> (&'static str, &'static str, Shape) {
     match action {
         PlanAction::Create => ("+", "create", Shape::Ok),
         PlanAction::Update => ("~", "change", Shape::Wait),

@@ -1,7 +1,7 @@
 //! What has happened in the made-up project.
 
 use qnt9_model::fact::{Cause, Outcome, Subjects};
-use qnt9_model::{Actor, CallKey, EnvironmentName, Fact, RunId, UserText};
+use qnt9_model::{Actor, AttemptId, CallKey, EnvironmentName, Fact, RunId, UserText};
 
 use super::workflows::{production_jobs, staging_jobs, workflow};
 use super::{DAY, MINUTE, SECOND, Sample, person, release, sha};
@@ -132,6 +132,18 @@ impl Sample {
         );
         self.job(run, "summary", 200);
         self.by_machine(Fact::RunFinished { run, result });
+    }
+
+    /// Opens the gates of production and loses the runner in the middle of its second step.
+    pub(crate) fn lose_production(&mut self, run: RunId) -> AttemptId {
+        self.open(run, "deploy", "production");
+        let attempt = self.start(run, "deploy");
+        self.step(&attempt, 0, "Verify that this is the approved plan", 300, Outcome::Success);
+        self.pass(2 * SECOND);
+        let reason = "the process of its job is gone".to_owned();
+        let lost = attempt.clone();
+        self.by_machine(Fact::JobLost { attempt: lost, reason, retry: false });
+        attempt
     }
 
     /// The whole story: a release in production, a good one before its gates, a bad one in staging.

@@ -1,9 +1,10 @@
-//! `qnt9 doctor`
+//! `qnt9 doctor`: it looks, and neither fetches nor changes anything.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use qnt9_runner::tools::Fetch;
 use qnt9_store::folder::Holder;
 use serde::Serialize;
 
@@ -16,6 +17,8 @@ use crate::up::preflight::{Need, look};
 
 /// The port that `qnt9 up` takes when nobody says another.
 const PORT_USUAL: u16 = 9009;
+/// What `qnt9 up` fetches when it is missing.
+const FETCHED: [&str; 2] = ["terraform", "PostgreSQL"];
 
 /// What this machine has and lacks: what `--json` prints.
 #[derive(Serialize)]
@@ -37,7 +40,10 @@ pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
     let key = places::key_file()?;
     let server = places::holder(&data);
     let mut needs =
-        look(&data, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL)))).await.needs;
+        look(&data, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL))), Fetch::Never)
+            .await
+            .needs;
+    needs.iter_mut().for_each(say_what_up_fetches);
     if let Some(address) = server.as_ref().and_then(|holder| holder.address.as_deref()) {
         needs.iter_mut().for_each(|need| allow_for_server(need, address));
     }
@@ -45,6 +51,15 @@ pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
     let examination = Examination { data, key_there: key.exists(), key, server, needs };
     print(format(common), &examination, text);
     Ok(if missing { ExitCode::from(Exit::Lacks as u8) } else { ExitCode::SUCCESS })
+}
+
+/// A delivery fetches these two by itself, pinned and checked, where the network lets it.
+fn say_what_up_fetches(need: &mut Need) {
+    if !need.there && FETCHED.contains(&need.what) {
+        need.found = "not on this machine".to_owned();
+        let or = need.how_to_get_it.take().map(|how| format!(", or {how}")).unwrap_or_default();
+        need.how_to_get_it = Some(format!("`qnt9 up` fetches it{or}"));
+    }
 }
 
 /// A port that the data folder's own server holds is not missing.
@@ -114,6 +129,16 @@ mod tests {
               server  none runs on this data folder
         "#]]
         .assert_eq(&text(&examination));
+    }
+
+    #[test]
+    fn what_a_delivery_fetches_is_said_and_not_fetched() {
+        let mut missing = need("terraform", "Fetching it is not allowed.", Some("install it"));
+        say_what_up_fetches(&mut missing);
+        assert_eq!(missing.how_to_get_it.as_deref(), Some("`qnt9 up` fetches it, or install it"));
+        let mut git = need("git", "not on the PATH", Some("install it"));
+        say_what_up_fetches(&mut git);
+        assert_eq!(git.how_to_get_it.as_deref(), Some("install it"));
     }
 
     #[test]

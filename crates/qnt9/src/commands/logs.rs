@@ -69,13 +69,26 @@ async fn whole_run(ask: &Asking, args: &Logs, run: u64) -> Result<(), Failure> {
             }
             None if !args.follow || detail.run.finished.is_some() => {
                 if printed.is_empty() {
-                    ask.say(&format!("no job of run {run} has begun"));
+                    return not_begun(ask, &detail);
                 }
                 return Ok(());
             }
             None => tokio::time::sleep(PULSE).await,
         }
     }
+}
+
+/// Nothing was written yet: because gates hold the run, or because no runner is free.
+fn not_begun(ask: &Asking, detail: &RunDetail) -> Result<(), Failure> {
+    let run = detail.run.id;
+    let held: Vec<&str> =
+        legs(detail).filter(|leg| leg.phase == Phase::Gated).map(|leg| leg.job.as_str()).collect();
+    if held.is_empty() {
+        ask.say(&format!("no job of run {run} has begun"));
+        return Ok(());
+    }
+    let message = format!("no job of run {run} has begun: gates hold {}", held.join(", "));
+    Err(Failure::held(message).hint(format!("qnt9 why {run}")))
 }
 
 /// The log of one job.

@@ -59,7 +59,8 @@ fn the_help_names_every_command() {
           abandon        Give up a job whose runner was lost: it counts as failed
           why            Explain why a run, a job, an environment or a deployment stands where it stands
           environments   What is where, since when, by whom
-          releases       List releases
+          releases       List releases, or say what differs between two
+          diff           What differs between two releases, or between what two environments serve
           deployments    List deployments
           rollback       Take an environment back to a release that ran there, or stop a rollout
           secrets        Secrets that jobs get

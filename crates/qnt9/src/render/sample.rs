@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use qnt9_engine::accounting::Shares;
 use qnt9_model::fact::{Counts, Outcome, Verdict};
+use qnt9_model::plan::{PlanAction, PlanLine, PlanSummary};
 use qnt9_model::why::{Holds, Why};
 use qnt9_model::{DeploymentId, Millis, ReleaseDigest, RunId};
 use qnt9_server::api::shapes::{
-    AttemptShape, DeploymentShape, EnvironmentShape, JobShape, LegShape, Phase, PlaceShape, Plan,
-    RolloutState, RunDetail, RunShape, RunningStep, StepShape,
+    ApprovalShape, AttemptShape, ChangedDigestShape, ChangedPlanShape, CommitShape, DeployedShape,
+    DeploymentShape, DifferenceShape, EnvironmentShape, JobShape, KnownShape, KnownStep, LegShape,
+    Phase, PlaceShape, Plan, PlanOfShape, ReleaseShape, RolloutState, RunDetail, RunShape,
+    RunningStep, SideShape, StepShape,
 };
 
 use super::Clock;
@@ -251,4 +254,84 @@ pub fn environments() -> Vec<EnvironmentShape> {
         held_by: None,
     };
     vec![development, production]
+}
+
+/// A job whose runner was lost in its second step.
+pub fn lost() -> LegShape {
+    let step = |step, name: &str, outcome| KnownStep { step, name: name.to_owned(), outcome };
+    let known = KnownShape {
+        reason: "the process of its job is gone".to_owned(),
+        ended: vec![step(0, "Verify the plan", Some(Outcome::Success))],
+        in_flight: Some(step(1, "Apply", None)),
+        not_begun: vec![step(2, "Deploy", None)],
+        asked: false,
+    };
+    let attempts = vec![AttemptShape { finished: Some(ago(60)), ..attempt(1, Vec::new(), None) }];
+    let leg = leg("deploy", Phase::Lost, None, attempts);
+    LegShape { environment: Some("production".into()), known: Some(known), ..leg }
+}
+
+/// What differs between two releases.
+pub fn difference() -> DifferenceShape {
+    let release = |digits: &str, commit: &str| ReleaseShape {
+        digest: digest(digits),
+        service: "stock".to_owned(),
+        commit: format!("{commit:0<40}").as_str().into(),
+        configuration: BTreeMap::new(),
+        bytes: 9_400_000,
+        built: ago(600),
+        by: "dana (run 10)".to_owned(),
+        serves: Vec::new(),
+    };
+    let line = |action, address: &str| PlanLine {
+        address: address.to_owned(),
+        action,
+        attributes: vec!["replicas".to_owned()],
+    };
+    let plan = |hash: &str, lines| PlanOfShape {
+        hash: format!("{hash:0<64}"),
+        at: ago(500),
+        summary: PlanSummary { add: 0, change: 1, destroy: 0, lines },
+    };
+    let approval = ApprovalShape {
+        person: "alice".to_owned(),
+        demo: false,
+        at: ago(300),
+        approved: true,
+        comment: None,
+    };
+    let added = CommitShape {
+        sha: "9f03c1a0000000000000000000000000000000a3".into(),
+        author: "dana".to_owned(),
+        title: "Search by WKN".to_owned(),
+    };
+    let side = |environment: &str, release, approvals| SideShape {
+        environment: Some(environment.into()),
+        release,
+        evidence: Vec::new(),
+        deployments: vec![DeployedShape {
+            deployment: deployment(31, RolloutState::Succeeded),
+            approvals,
+            plan: None,
+        }],
+    };
+    let update = line(PlanAction::Update, "terraform_data.database");
+    DifferenceShape {
+        from: side("production", release("4be1", "2c41f9e"), vec![approval]),
+        to: side("staging", release("77ab", "9f03c1a"), Vec::new()),
+        added: vec![added],
+        missing: Vec::new(),
+        configuration: vec![ChangedDigestShape {
+            name: "chart".to_owned(),
+            from: None,
+            to: Some(digest("99").to_string()),
+        }],
+        plans: vec![ChangedPlanShape {
+            environment: "production".into(),
+            from: None,
+            to: Some(plan("39f1", vec![update.clone()])),
+            only_from: Vec::new(),
+            only_to: vec![update],
+        }],
+    }
 }

@@ -6,12 +6,14 @@ use qnt9_model::why::{Holds, Why};
 use qnt9_model::{Millis, RunId};
 use qnt9_server::api::shapes::{
     CommitShape, EvidenceShape, MomentShape, NotificationShape, ProblemShape, ProjectShape,
-    ReleaseShape, RollbackShape, RolloutState, SecretShape, StatusShape, WaitingShape, WhyShape,
+    ReleaseShape, ResolveDecision, RollbackShape, RolloutState, SecretShape, StatusShape,
+    WaitingShape, WhyShape,
 };
 
 use super::sample::{self, NOW, ago, clock, digest};
 use super::{
-    Table, cut, deployments, diagnostics, environments, harmless, run, runs, status, things, why,
+    Table, cut, deployments, diagnostics, difference, environments, harmless, run, runs, status,
+    things, why,
 };
 
 fn check(shown: &str, expected: &Expect) {
@@ -146,6 +148,49 @@ fn what_can_no_longer_hold_is_said() {
                           success() is false
         "#]],
     );
+}
+
+#[test]
+fn a_lost_job_says_what_is_known_before_anybody_decides() {
+    let leg = sample::lost();
+    let mut shown = super::lost::known(12, &leg, &clock());
+    for decision in [ResolveDecision::Resume, ResolveDecision::Rerun, ResolveDecision::Abandon] {
+        shown.push_str(&format!("{}\n", super::lost::consequence(decision)));
+    }
+    check(&shown, &expect![[r#"
+        job deploy of run 12, for production: its runner was lost 1 min ago
+          the process of its job is gone
+          ✓ Verify the plan  success
+          ◐ Apply            was under way: it may have done all, some or nothing of its work
+          · Deploy           not begun
+          the end of its log:
+        resume: its runner is looked for once more; if it is found, what it did and does counts
+        rerun: the job begins anew, and the steps that ended are run a second time
+        abandon: the job counts as failed; what its steps changed stays changed
+    "#]]);
+}
+
+#[test]
+fn two_releases_say_what_differs_and_by_whose_word() {
+    check(&difference::text(&sample::difference(), &clock()), &expect![[r#"
+        from  stock 4be1…00 of 2c41f9e (in production), built 10 min ago
+        to    stock 77ab…00 of 9f03c1a (in staging), built 10 min ago
+
+        1 commit come with it
+          + 9f03c1a  dana  Search by WKN
+
+        configuration
+          chart  not there -> sha256:99000000000…
+
+        plan for production: none -> +0 ~1 -0 (39f10000…)
+          only to: ~ terraform_data.database replicas
+
+        from 4be1…00
+          production 2 min ago: succeeded by carol (run 12), approved by alice
+
+        to 77ab…00
+          production 2 min ago: succeeded by carol (run 12)
+    "#]]);
 }
 
 #[test]

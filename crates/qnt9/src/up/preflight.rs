@@ -77,7 +77,7 @@ impl Machine {
 /// Looks at everything at once; an error names all that is missing. `listen` is the address that must be
 /// free, if one must.
 pub async fn preflight(data: &Path, listen: Option<SocketAddr>) -> Result<Machine, Failure> {
-    let machine = look(data, listen).await;
+    let machine = look(data, listen, Fetch::Allowed).await;
     let missing: Vec<&Need> = machine.needs.iter().filter(|need| !need.there).collect();
     if missing.is_empty() {
         return Ok(machine);
@@ -91,15 +91,15 @@ pub async fn preflight(data: &Path, listen: Option<SocketAddr>) -> Result<Machin
     Err(failure.hint(hints.join("; ")))
 }
 
-/// What there is and what is missing.
-pub async fn look(data: &Path, listen: Option<SocketAddr>) -> Machine {
+/// What there is and what is missing; `fetch` says whether what is missing may be fetched.
+pub async fn look(data: &Path, listen: Option<SocketAddr>, fetch: Fetch) -> Machine {
     let path = std::env::var("PATH").unwrap_or_default();
     let database_url = std::env::var("DATABASE_URL").ok();
     let tools = data.join("tools");
     let (git, terraform, postgres) = tokio::join!(
         find_git(&path),
-        find_terraform(&path, &tools, Fetch::Allowed),
-        find_postgres(database_url.as_deref(), &path, &tools, Fetch::Allowed),
+        find_terraform(&path, &tools, fetch),
+        find_postgres(database_url.as_deref(), &path, &tools, fetch),
     );
     let mut needs =
         vec![tool("git", &git), tool("terraform", &terraform), postgres_need(&postgres)];

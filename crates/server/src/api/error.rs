@@ -8,6 +8,9 @@ use qnt9_model::refusal::RefusalClass;
 
 use super::shapes::{ErrorBody, ErrorClass, ErrorShape};
 
+const UNAUTHORIZED: &str = "this needs a valid token, sent as `Authorization: Bearer TOKEN`; a job's \
+                            token is valid while its attempt runs";
+
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -51,6 +54,16 @@ impl From<Refusal> for ApiError {
     }
 }
 
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unauthorized => f.write_str(UNAUTHORIZED),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Malformed(_, message) | Self::Failed(message) => f.write_str(message),
+        }
+    }
+}
+
 /// The word and the status of a refusal's class.
 const fn of_class(class: RefusalClass) -> (ErrorClass, StatusCode) {
     match class {
@@ -67,9 +80,8 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, class, message, why) = match self {
             Self::Unauthorized => {
-                let message = "this needs a valid token, sent as `Authorization: Bearer TOKEN`; a \
-                               job's token is valid while its attempt runs";
-                (StatusCode::UNAUTHORIZED, ErrorClass::Unauthorized, message.to_owned(), None)
+                let message = UNAUTHORIZED.to_owned();
+                (StatusCode::UNAUTHORIZED, ErrorClass::Unauthorized, message, None)
             }
             Self::Refused(refusal) => {
                 let (class, status) = of_class(refusal.class());

@@ -62,7 +62,10 @@ fn rehearse(
 }
 
 /// The release that people mean by a digest, the beginning of one, or a commit.
-fn find_release<'a>(project: &'a Project, wanted: &str) -> Result<&'a Release, ApiError> {
+pub(super) fn find_release<'a>(
+    project: &'a Project,
+    wanted: &str,
+) -> Result<&'a Release, ApiError> {
     let digits = wanted.strip_prefix("sha256:").unwrap_or(wanted);
     let is_meant = |release: &&Release| {
         let digest = release.digest.as_str().trim_start_matches("sha256:");

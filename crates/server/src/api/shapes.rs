@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::fact::{Counts, Outcome, Subjects, Verdict};
-use qnt9_model::plan::PlanSummary;
+use qnt9_model::plan::{PlanLine, PlanSummary};
 use qnt9_model::{
     DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, ReleaseDigest, RunId, Sha, Why,
 };
@@ -586,6 +586,72 @@ shapes! {
         by: String,
         /// Where it serves now.
         serves: Vec<EnvironmentName>,
+    }
+    /// `GET .../diff`: what differs between two releases.
+    DifferenceShape {
+        /// The one.
+        from: SideShape,
+        /// The other.
+        to: SideShape,
+        /// Commits that only the other has, newest first as far as known.
+        added: Vec<CommitShape>,
+        /// Commits that only the one has.
+        missing: Vec<CommitShape>,
+        /// Digests of configuration that differ.
+        configuration: Vec<ChangedDigestShape>,
+        /// The plans with which they went to an environment.
+        plans: Vec<ChangedPlanShape>,
+    }
+    /// One of two releases that are compared.
+    SideShape {
+        /// The environment by which it was named, and which serves it.
+        environment: Option<EnvironmentName>,
+        /// The release.
+        release: ReleaseShape,
+        /// Evidence about it or its commit, oldest first.
+        evidence: Vec<EvidenceShape>,
+        /// Its newest deployment to each environment.
+        deployments: Vec<DeployedShape>,
+    }
+    /// A deployment, and on what it went.
+    DeployedShape {
+        /// The deployment.
+        deployment: DeploymentShape,
+        /// Approvals of its job.
+        approvals: Vec<ApprovalShape>,
+        /// The plan that its run recorded for the environment.
+        plan: Option<PlanOfShape>,
+    }
+    /// A recorded plan.
+    PlanOfShape {
+        /// Its hash.
+        hash: String,
+        /// When it was recorded.
+        at: Millis,
+        /// What it would do.
+        summary: PlanSummary,
+    }
+    /// A part of the configuration whose digest differs.
+    ChangedDigestShape {
+        /// Its name.
+        name: String,
+        /// In the one; absent where it has no such part.
+        from: Option<String>,
+        /// In the other.
+        to: Option<String>,
+    }
+    /// The plans of two releases for one environment.
+    ChangedPlanShape {
+        /// Where.
+        environment: EnvironmentName,
+        /// The plan with which the one went there.
+        from: Option<PlanOfShape>,
+        /// The plan with which the other did.
+        to: Option<PlanOfShape>,
+        /// What only the one's plan says.
+        only_from: Vec<PlanLine>,
+        /// What only the other's plan says.
+        only_to: Vec<PlanLine>,
     }
     /// `GET .../why/{id}`.
     WhyShape {

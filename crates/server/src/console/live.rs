@@ -29,6 +29,8 @@ const CHANGES_APART: Duration = Duration::from_millis(250);
 const ALIVE: Duration = Duration::from_secs(20);
 /// Lines of one event.
 const EVENT_LINES_MAX: usize = 500;
+/// Lines that are sent at once to a browser that was away, or asks from the first line on.
+const LINES_AHEAD_MAX: u64 = 5_000;
 /// Events that a slow browser may be behind.
 const EVENTS_AHEAD: usize = 4;
 
@@ -110,8 +112,9 @@ impl Tail {
         // Watched first, so that no line falls between what is there and what comes.
         while let Some((_, mut lines)) = self.core.live_jobs().watch(&self.stream, &self.attempt) {
             let log = AttemptLog::of(&self.core, &self.stream, &self.attempt);
-            let after = self.after;
-            match log.in_background(move |log| log.window(after + 1, u64::MAX / 2)).await {
+            // Whoever was away for long gets the end; what came before is a page of its own.
+            let after = self.after.max(log.total().saturating_sub(LINES_AHEAD_MAX));
+            match log.in_background(move |log| log.window(after + 1, LINES_AHEAD_MAX)).await {
                 Ok(there) => {
                     if !self.send(there).await {
                         return;

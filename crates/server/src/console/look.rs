@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use qnt9_console::log::STEP_LINES_MAX;
-use qnt9_console::pages::{self, Chosen, LiveStep, RunExtras, RunsFilter, Summary};
+use qnt9_console::pages::{self, Chosen, Compared, LiveStep, RunExtras, RunsFilter, Summary};
 use qnt9_console::past::Then;
 use qnt9_console::time::{self, Clock};
 use qnt9_console::{Markup, View, assets, paths};
@@ -17,6 +17,7 @@ use super::Console;
 use super::guard::Caller;
 use super::logs::AttemptLog;
 use crate::Core;
+use crate::api::compare::meant;
 use crate::machine::now;
 use crate::past::{PastError, When};
 
@@ -224,6 +225,27 @@ pub(super) async fn releases(
 ) -> Response {
     render(&console.core, &caller, &project, "project of that name", |view| {
         Some(pages::releases(view))
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Between {
+    from: String,
+    to: String,
+}
+
+pub(super) async fn difference(
+    State(console): State<Console>,
+    caller: Caller,
+    Path(project): Path<String>,
+    Query(between): Query<Between>,
+) -> Response {
+    let Between { from, to } = &between;
+    render(&console.core, &caller, &project, "project of that name", |view| {
+        let release = |name: &str| meant(view.project, name).map(|(release, _)| release);
+        let both = release(from).and_then(|from| Ok((from, release(to)?)));
+        let releases = both.map_err(|error| error.to_string());
+        Some(pages::difference(view, &Compared { from, to, releases }))
     })
 }
 

@@ -96,6 +96,26 @@ async fn a_dry_run_says_what_a_rollback_does_and_does_nothing() {
 }
 
 #[tokio::test]
+async fn two_releases_are_compared_by_environment_digest_or_commit() {
+    let site = Site::new().await;
+    let (old, new) = (serve(&site).await, serve(&site).await);
+    let vic = site.token("vic");
+    let of = |from: &str, to: &str| project(&format!("/diff?from={from}&to={to}"));
+    let shown = site.get(&of(old.as_str(), "production"), &vic).await.ok();
+    assert_eq!(shown["from"]["release"]["digest"], json!(old));
+    assert_eq!(shown["to"]["release"]["digest"], json!(new));
+    assert_eq!(shown["to"]["environment"], "production");
+    assert_eq!(shown["to"]["deployments"][0]["approvals"][0]["person"], "alice");
+    assert_eq!((&shown["added"], &shown["missing"]), (&json!([]), &json!([])), "the same commit");
+    let same = site.get(&of("production", "production"), &vic).await.ok();
+    assert_eq!(same["from"]["release"]["digest"], same["to"]["release"]["digest"]);
+    for (from, to) in [("production", "zzzz"), ("production", "1"), ("moon", "production")] {
+        let refused = site.get(&of(from, to), &vic).await;
+        assert!(refused.status.is_client_error(), "{from} {to}: {}", refused.body);
+    }
+}
+
+#[tokio::test]
 async fn a_job_deploys_only_what_its_gates_opened_for() {
     let site = Site::new().await;
     let (run, release) = site.gated().await;
