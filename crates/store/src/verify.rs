@@ -12,12 +12,21 @@ use crate::key::MasterKey;
 use crate::log::{FIRST_SEQUENCE, Head, LogRead, SealedHead};
 use crate::sealing::Seals;
 use std::fmt;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, Scope};
 
 /// A stream is read in pages of this many entries.
 const PAGE_ENTRIES: u64 = 1000;
+/// Pages that wait for one thread while others are read.
+const PAGES_AHEAD: usize = 4;
+/// More threads than this would wait for the one that reads.
+const THREADS_MAX: usize = 8;
 
 /// Verifies a whole stream of a log, its texts included, also while it is being appended to.
 /// Without the key the seals stay unchecked.
+///
+/// The calling thread reads and follows the chain; the digests, which are most of the work, are
+/// computed by threads of their own, a page at a time.
 pub fn verify_stream(
     log: &dyn LogRead,
     stream: &str,
@@ -26,17 +35,28 @@ pub fn verify_stream(
     let head = log.sealed_head(stream)?;
     let end = head.map_or(Head::EMPTY, |sealed| sealed.head).sequence;
     let mut verifier = Verifier::new(stream, key);
-    let mut from = FIRST_SEQUENCE;
-    while from <= end {
-        let limit = PAGE_ENTRIES.min(end - from + 1);
-        let page = log.read(stream, from, usize::try_from(limit).unwrap_or(usize::MAX))?;
-        let Some(last) = page.last().map(|entry| entry.sequence) else { break };
-        for entry in &page {
-            verifier.push(entry)?;
+    let seals = key.map(Seals::new);
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    thread::scope(|scope| {
+        let mut pages = Pages::start(scope, threads, seals.as_ref());
+        let mut from = FIRST_SEQUENCE;
+        while from <= end {
+            let limit = PAGE_ENTRIES.min(end - from + 1);
+            let page = match read_page(log, stream, from, limit) {
+                Ok(page) => page,
+                Err(error) => {
+                    // An entry before may be the first bad one.
+                    pages.end(&mut verifier)?;
+                    verifier.judge_last(None)?;
+                    return Err(error);
+                }
+            };
+            let Some(last) = page.last().map(|entry| entry.sequence) else { break };
+            pages.push(page, &mut verifier)?;
+            from = last.saturating_add(1);
         }
-        check_texts(log, stream, from, last)?;
-        from = last.saturating_add(1);
-    }
+        Ok(pages.end(&mut verifier)?)
+    })?;
     let verified = verifier.finish(head.as_ref())?;
     // An entry behind the head is new, and then the head has moved on too, or it is forged.
     let behind = log.read(stream, end + 1, 1)?;
@@ -46,6 +66,110 @@ pub fn verify_stream(
         return Err(Tampered { stream, sequence: end + 1, reason }.into());
     }
     Ok(verified)
+}
+
+/// Entries with their texts; a text is checked by being read, for its encryption is authenticated.
+fn read_page(
+    log: &dyn LogRead,
+    stream: &str,
+    from: u64,
+    limit: u64,
+) -> Result<Vec<StoredEntry>, VerifyError> {
+    let read = log.read(stream, from, usize::try_from(limit).unwrap_or(usize::MAX));
+    let read = read.and_then(|page| {
+        if let Some(last) = page.last() {
+            log.texts(stream, from..=last.sequence)?;
+        }
+        Ok(page)
+    });
+    read.map_err(|error| match error {
+        StoreError::TextChanged { stream, sequence, digest } => {
+            Tampered { stream, sequence, reason: Reason::TextChanged { digest } }.into()
+        }
+        StoreError::SegmentChanged { stream, sequence, first, last } => {
+            Tampered { stream, sequence, reason: Reason::ArchiveChanged { first, last } }.into()
+        }
+        error => error.into(),
+    })
+}
+
+/// Pages on their way through the threads. They go out and come back in turn, so in order.
+struct Pages {
+    threads: Vec<Lane>,
+    sent: usize,
+    received: usize,
+}
+
+/// The way to one thread, and back.
+type Lane = (SyncSender<Vec<StoredEntry>>, Receiver<Vec<Looked>>);
+
+impl Pages {
+    fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        threads: usize,
+        seals: Option<&'scope Seals>,
+    ) -> Self {
+        let start = || {
+            let (send, pages) = mpsc::sync_channel::<Vec<StoredEntry>>(PAGES_AHEAD);
+            let (answer, looked) = mpsc::channel();
+            scope.spawn(move || {
+                for page in pages {
+                    let page = page.iter().map(|entry| Looked::at(entry, seals)).collect();
+                    // Nobody listens any more once a bad entry was found.
+                    if answer.send(page).is_err() {
+                        return;
+                    }
+                }
+            });
+            (send, looked)
+        };
+        Self { threads: (0..threads).map(|_| start()).collect(), sent: 0, received: 0 }
+    }
+
+    fn push(&mut self, page: Vec<StoredEntry>, verifier: &mut Verifier) -> Result<(), Tampered> {
+        let turn = self.sent % self.threads.len();
+        self.threads[turn].0.send(page).expect("a thread ends when its pages do");
+        self.sent += 1;
+        while self.received < self.sent {
+            let turn = self.received % self.threads.len();
+            let Ok(page) = self.threads[turn].1.try_recv() else { break };
+            self.received += 1;
+            page.into_iter().try_for_each(|looked| verifier.follow(looked))?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, verifier: &mut Verifier) -> Result<(), Tampered> {
+        while self.received < self.sent {
+            let turn = self.received % self.threads.len();
+            let page = self.threads[turn].1.recv().expect("each page that was sent comes back");
+            self.received += 1;
+            page.into_iter().try_for_each(|looked| verifier.follow(looked))?;
+        }
+        Ok(())
+    }
+}
+
+/// What one entry says by itself.
+struct Looked {
+    sequence: u64,
+    digest: Digest,
+    /// Nothing where the line cannot be read.
+    header: Option<LineHeader>,
+    /// Nothing where there is no seal or no key.
+    seal_is_right: Option<bool>,
+}
+
+impl Looked {
+    fn at(entry: &StoredEntry, seals: Option<&Seals>) -> Self {
+        let digest = entry.digest();
+        let seal_is_right = match (seals, &entry.seal) {
+            (Some(seals), Some(seal)) => Some(seals.entry(&digest) == *seal),
+            _ => None,
+        };
+        let header = LineHeader::of(&entry.line).ok();
+        Self { sequence: entry.sequence, digest, header, seal_is_right }
+    }
 }
 
 /// Verifies entries from anywhere against the head they should end with. Seals are checked where
@@ -99,13 +223,20 @@ impl Verifier {
 
     /// Takes the next entry.
     pub fn push(&mut self, entry: &StoredEntry) -> Result<(), Tampered> {
+        self.follow(Looked::at(entry, self.seals.as_ref()))
+    }
+
+    /// Takes the next entry, whose digest is known.
+    fn follow(&mut self, entry: Looked) -> Result<(), Tampered> {
         let place = self.last.sequence + 1;
         if entry.sequence != place {
             self.judge_last(None)?;
+            if entry.sequence == self.last.sequence {
+                return Err(self.tampered(entry.sequence, Reason::Doubled));
+            }
             return Err(self.tampered(place, Reason::Missing { found: Some(entry.sequence) }));
         }
-        let digest = entry.digest();
-        let Ok(header) = LineHeader::of(&entry.line) else {
+        let Some(header) = entry.header else {
             self.judge_last(None)?;
             return Err(self.tampered(place, Reason::Changed));
         };
@@ -115,11 +246,7 @@ impl Verifier {
             return Err(self.tampered(place, Reason::Misplaced { stream, sequence }));
         }
         self.judge_last(Some(&header.previous))?;
-        let seal_is_right = match (&self.seals, &entry.seal) {
-            (Some(seals), Some(seal)) => Some(seals.entry(&digest) == *seal),
-            _ => None,
-        };
-        self.standing = match (header.previous == self.last.digest, seal_is_right) {
+        self.standing = match (header.previous == self.last.digest, entry.seal_is_right) {
             (true, None | Some(true)) => Standing::Good,
             (true, Some(false)) => Standing::WrongSeal,
             (false, Some(false)) => return Err(self.tampered(place, Reason::Changed)),
@@ -130,7 +257,7 @@ impl Verifier {
             }
             (false, None) => Standing::Unfitting,
         };
-        self.last = Head { sequence: place, digest };
+        self.last = Head { sequence: place, digest: entry.digest };
         Ok(())
     }
 
@@ -223,6 +350,15 @@ pub enum Reason {
         /// The sequence number that the line names.
         sequence: u64,
     },
+    /// The entry is there more than once.
+    Doubled,
+    /// The entry cannot be read, for the archive it lies in was changed.
+    ArchiveChanged {
+        /// The first entry in that piece of the archive.
+        first: u64,
+        /// The last entry in it.
+        last: u64,
+    },
     /// The entry lies behind the last one of the stream.
     BehindHead,
     /// The stream has entries, but the record of its last one was deleted.
@@ -253,6 +389,10 @@ impl fmt::Display for Reason {
             Self::Missing { found: None } => f.write_str("is missing: the log ends before it"),
             Self::Misplaced { stream, sequence } => {
                 write!(f, "is missing: in its place stands entry {sequence} of stream `{stream}`")
+            }
+            Self::Doubled => f.write_str("is there twice"),
+            Self::ArchiveChanged { first, last } => {
+                write!(f, "was changed in the archive of entries {first} to {last}")
             }
             Self::BehindHead => {
                 f.write_str("was added from outside: the recorded end of the stream is before it")
@@ -288,17 +428,6 @@ pub enum VerifyError {
     /// The export could not be read.
     #[error("the export cannot be read")]
     Io(#[from] std::io::Error),
-}
-
-/// Reading a text checks it, for its encryption is authenticated.
-fn check_texts(log: &dyn LogRead, stream: &str, first: u64, last: u64) -> Result<(), VerifyError> {
-    match log.texts(stream, first..=last) {
-        Ok(_) => Ok(()),
-        Err(StoreError::TextChanged { stream, sequence, digest }) => {
-            Err(Tampered { stream, sequence, reason: Reason::TextChanged { digest } }.into())
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
 
 use qnt9_store::verify_stream;
-use qnt9_store::{Digest, Head, LogRead, MasterKey, NewEntry, Sqlite, StoreError, Text, Writer};
+use qnt9_store::{
+    Digest, Head, Log as _, LogHandle, LogRead, MasterKey, NewEntry, NewSnapshot, Sqlite,
+    StoreError, Text, Writer,
+};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -17,6 +20,8 @@ use tempfile::TempDir;
 
 const FOLDER: &str = "QNT9_STORE_TEST_FOLDER";
 const KEY: MasterKey = MasterKey::from_bytes([7; 32]);
+/// What a child says when a snapshot is complete.
+const KEPT: &str = "kept";
 const KILLS: u32 = 50;
 const WRITERS: usize = 4;
 
@@ -26,6 +31,7 @@ fn what_was_acknowledged_survives_fifty_kills() {
     let mut acknowledged = [0_u64; WRITERS];
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     let mut total = 0;
+    let mut snapshots = 0;
     for kill in 0..KILLS {
         let (mut child, mut lines) = start("child_appends_until_killed", folder.path());
         assert_eq!(lines.next().as_deref(), Some("ready"));
@@ -34,16 +40,21 @@ fn what_was_acknowledged_survives_fifty_kills() {
         random ^= random >> 7;
         random ^= random << 17;
         let moment = Duration::from_micros(random % 60_000);
+        let mut note = |line: &str| {
+            let (writer, sequence) = line.split_once(' ').unwrap();
+            acknowledged[writer.parse::<usize>().unwrap()] = sequence.parse().unwrap();
+            total += 1;
+        };
+        if kill % 20 == 10 {
+            // Others are killed before any snapshot is complete.
+            lines.by_ref().take_while(|line| line != KEPT).for_each(|line| note(&line));
+        }
         let killer = std::thread::spawn(move || {
             std::thread::sleep(moment);
             child.kill().unwrap();
             child.wait().unwrap();
         });
-        for line in lines {
-            let (writer, sequence) = line.split_once(' ').unwrap();
-            acknowledged[writer.parse::<usize>().unwrap()] = sequence.parse().unwrap();
-            total += 1;
-        }
+        lines.filter(|line| line != KEPT).for_each(|line| note(&line));
         killer.join().unwrap();
 
         let log = Sqlite::open(&log_file(folder.path()), &KEY).unwrap();
@@ -56,10 +67,19 @@ fn what_was_acknowledged_survives_fifty_kills() {
             let texts = log.texts(&stream, 1..=found).unwrap();
             assert_eq!(texts.len() as u64, found / 3);
             assert!(texts.iter().all(|text| text.text.is_some()));
+            if let Some(snapshot) = log.snapshot(&stream).unwrap() {
+                assert_eq!(snapshot.state, state(snapshot.at), "kill {kill}: a mixed snapshot");
+                assert!(snapshot.at.sequence <= found);
+                snapshots += 1;
+            }
             // What was written and not acknowledged may be there, and then it stays.
             *sequence = found;
         }
     }
+    assert!(snapshots > 0, "there were snapshots");
+    let mut log = Sqlite::open(&log_file(folder.path()), &KEY).unwrap();
+    let next = log.compact(&stream(0), acknowledged[0]).unwrap();
+    assert!(next.is_none_or(|next| *next.start() > 1), "entries were archived");
     assert!(total > KILLS as usize, "the children appended {total} batches only");
 }
 
@@ -71,6 +91,8 @@ fn child_appends_until_killed() {
     let writer = Writer::start(log).unwrap();
     let barrier = Arc::new(Barrier::new(WRITERS));
     announce("ready");
+    let keeper = writer.handle();
+    std::thread::spawn(move || keep_snapshots_and_archive(&keeper));
     let threads: Vec<_> = (0..WRITERS)
         .map(|number| {
             let (handle, barrier) = (writer.handle(), barrier.clone());
@@ -88,6 +110,25 @@ fn child_appends_until_killed() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// What the server does beside appending: snapshots of several chunks, and archiving before them.
+fn keep_snapshots_and_archive(handle: &LogHandle) {
+    for number in (0..WRITERS).cycle() {
+        let stream = stream(number);
+        let at = handle.head(&stream).unwrap();
+        if at.sequence > 0 {
+            let snapshot = NewSnapshot::new(&stream, at, 1, state(at));
+            handle.put_snapshot(snapshot).wait().unwrap();
+            announce(KEPT);
+            handle.compact(&stream, at.sequence).wait().unwrap();
+        }
+    }
+}
+
+/// A state that only this entry can have, larger than one chunk.
+fn state(at: Head) -> Vec<u8> {
+    at.digest.as_bytes().repeat(34_000)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::log::{Head, NewSnapshot, Progress, Snapshot};
 use crate::sealing::{ChunkPlace, Keys};
 
 /// The state is cut into chunks of this size.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+const CHUNK_BYTES: usize = 1024 * 1024;
 
 pub(super) fn put_part<D: Driver>(
     driver: &D,

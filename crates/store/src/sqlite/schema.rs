@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Step `n` is `STEPS[n - 1]`. `PRAGMA user_version` holds the number of the last step done.
-const STEPS: &[&str] = &[
+pub(crate) const STEPS: &[&str] = &[
     "
     CREATE TABLE heads (
         stream   TEXT    NOT NULL PRIMARY KEY,

@@ -191,6 +191,64 @@ fn a_full_disk_stores_nothing_and_the_log_goes_on_when_there_is_room() {
     assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 510);
 }
 
+/// Archiving needs room before it frees some; without it every entry stays where it was.
+#[test]
+fn a_full_disk_does_not_keep_entries_from_being_read_while_they_are_archived() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    log.append(&sample::entries("s", Head::EMPTY, 300)).unwrap();
+    let before = log.read("s", 1, 300).unwrap();
+    let pages: i64 =
+        log.driver.connection.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
+    log.driver.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let full = log.compact("s", 300).unwrap_err();
+    assert!(matches!(full, StoreError::Full { .. }), "{full:?}");
+    let at = log.head("s").unwrap();
+    let full = log.put_snapshot(NewSnapshot::new("s", at, 1, vec![7; 100_000])).unwrap_err();
+    assert!(matches!(full, StoreError::Full { .. }), "{full:?}");
+    assert_eq!(log.read("s", 1, 300).unwrap(), before);
+    assert_eq!(log.snapshot("s").unwrap(), None);
+
+    log.driver.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+    assert_eq!(log.compact("s", 300).unwrap(), Some(1..=300));
+    assert_eq!(log.read("s", 1, 300).unwrap(), before);
+    assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 300);
+}
+
+#[test]
+fn a_database_that_turns_read_only_and_back_loses_nothing() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    let entries = sample::entries("s", Head::EMPTY, 2);
+    log.append(&entries[..1]).unwrap();
+    log.driver.connection.pragma_update(None, "query_only", "ON").unwrap();
+    let refused = log.append(&entries[1..]).unwrap_err();
+    assert!(matches!(refused, StoreError::ReadOnly { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("mounted read-only"), "{refused}");
+    assert_eq!(log.head("s").unwrap(), entries[0].as_head());
+    log.driver.connection.pragma_update(None, "query_only", "OFF").unwrap();
+    log.append(&entries[1..]).unwrap();
+    assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 2);
+}
+
+#[test]
+fn a_log_of_the_first_version_is_brought_up_to_date() {
+    let place = InFolder::new();
+    let connection = Connection::open(place.file()).unwrap();
+    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+    connection.execute_batch(schema::STEPS[0]).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    connection
+        .execute("INSERT INTO master_key (fingerprint) VALUES ($1)", [KEY.fingerprint()])
+        .unwrap();
+    let older = Sqlite::open_reader(&place.file(), &KEY).unwrap_err();
+    assert!(matches!(older, StoreError::OlderSchema { found: 1, .. }), "{older:?}");
+    let mut log = place.log();
+    log.append(&sample::entries("s", Head::EMPTY, 3)).unwrap();
+    log.compact("s", 2).unwrap();
+    assert_eq!(verify_stream(&log, "s", Some(&KEY)).unwrap().entries, 3);
+}
+
 #[test]
 fn another_key_is_refused_at_once() {
     let place = InFolder::new();

@@ -1,9 +1,13 @@
 use super::*;
 use crate::entry::NewEntry;
 use crate::log::Log;
+use crate::sample::OTHER_KEY;
 use crate::sample::{self, KEY};
+use crate::segment::Segment;
 use crate::{Memory, Sqlite};
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use proptest::sample::Index;
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -333,4 +337,236 @@ fn a_log_that_grows_meanwhile_is_whole() {
     }
     writer.join().unwrap();
     assert_eq!(verify_stream(&reader, "s", Some(&KEY)).unwrap().entries, 510);
+}
+
+/// One thing that somebody with a database tool does to an entry, given as places counted from 0.
+#[derive(Debug, Clone)]
+enum Tampering {
+    FlipBit {
+        at: Index,
+        bit: Index,
+    },
+    FlipSealBit {
+        at: Index,
+        bit: Index,
+    },
+    Drop {
+        at: Index,
+    },
+    Swap {
+        at: Index,
+        other: Index,
+    },
+    /// A copy stands in the place of another entry.
+    Overwrite {
+        at: Index,
+        other: Index,
+    },
+    /// It stays in the archive and comes back live, or the other way round.
+    Double {
+        at: Index,
+    },
+}
+
+fn tampering() -> impl Strategy<Value = Tampering> {
+    let i = any::<Index>;
+    prop_oneof![
+        3 => (i(), i()).prop_map(|(at, bit)| Tampering::FlipBit { at, bit }),
+        1 => (i(), i()).prop_map(|(at, bit)| Tampering::FlipSealBit { at, bit }),
+        1 => i().prop_map(|at| Tampering::Drop { at }),
+        1 => (i(), i()).prop_map(|(at, other)| Tampering::Swap { at, other }),
+        1 => (i(), i()).prop_map(|(at, other)| Tampering::Overwrite { at, other }),
+        1 => i().prop_map(|at| Tampering::Double { at }),
+    ]
+}
+
+fn flip(bytes: &mut [u8], bit: Index) {
+    let bit = bit.index(bytes.len() * 8);
+    bytes[bit / 8] ^= 1 << (bit % 8);
+}
+
+impl Tampering {
+    /// Changes the entries; answers the one that is to be named, or `None` if nothing changed.
+    fn apply(&self, entries: &mut Vec<StoredEntry>) -> Option<u64> {
+        let count = entries.len();
+        let bad = match self {
+            Self::FlipBit { at, bit } => {
+                let at = at.index(count);
+                flip(&mut entries[at].line, *bit);
+                at
+            }
+            Self::FlipSealBit { at, bit } => {
+                let at = at.index(count);
+                let mut seal = *entries[at].seal.unwrap().as_bytes();
+                flip(&mut seal, *bit);
+                entries[at].seal = Some(Digest::from_bytes(seal));
+                at
+            }
+            Self::Drop { at } => {
+                let at = at.index(count);
+                entries.remove(at);
+                at
+            }
+            Self::Swap { at, other } | Self::Overwrite { at, other } => {
+                let (at, other) = (at.index(count), other.index(count));
+                if at == other {
+                    return None;
+                }
+                let (one, two) = (entries[at].clone(), entries[other].clone());
+                entries[other] = StoredEntry { sequence: two.sequence, ..one.clone() };
+                if matches!(self, Self::Overwrite { .. }) {
+                    return Some(other as u64 + 1);
+                }
+                entries[at] = StoredEntry { sequence: one.sequence, ..two };
+                at.min(other)
+            }
+            Self::Double { at } => {
+                let at = at.index(count);
+                entries.insert(at, entries[at].clone());
+                at
+            }
+        };
+        Some(bad as u64 + 1)
+    }
+}
+
+fn named(result: Result<Verified, VerifyError>) -> u64 {
+    match result {
+        Err(VerifyError::Tampered(tampered)) => tampered.sequence,
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Over entries as they are read: any single change is named exactly.
+    #[test]
+    fn any_tampering_is_named_exactly(count in 1_u64..40, tampering in tampering()) {
+        let mut log = Memory::new(&KEY);
+        log.append(&sample::entries("s", Head::EMPTY, count)).unwrap();
+        let head = log.sealed_head("s").unwrap();
+        let mut entries = log.read("s", 1, 100).unwrap();
+        if let Some(bad) = tampering.apply(&mut entries) {
+            let found = verify("s", &entries, head.as_ref(), Some(&KEY)).unwrap_err();
+            prop_assert_eq!(found.sequence, bad, "{}", found);
+            // Without the key nobody can tell that a seal is wrong.
+            if !matches!(tampering, Tampering::FlipSealBit { .. }) {
+                let found = verify("s", &entries, head.as_ref(), None).unwrap_err();
+                prop_assert_eq!(found.sequence, bad, "{}", found);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// The same in a file, with a part of the entries in the archive, whose pieces are made anew by
+    /// somebody who knows how but does not have the key.
+    #[test]
+    fn any_tampering_with_a_file_is_named_exactly(
+        count in 2_u64..60,
+        archived in prop::collection::vec(any::<Index>(), 0..4),
+        tampering in tampering(),
+    ) {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("log.sqlite");
+        let mut log = Sqlite::open(&file, &KEY).unwrap();
+        log.append(&sample::entries("s", Head::EMPTY, count)).unwrap();
+        let mut ends: Vec<u64> = archived.iter().map(|at| 1 + at.index(count as usize) as u64).collect();
+        ends.sort_unstable();
+        for end in ends {
+            log.compact("s", end).unwrap();
+        }
+        let bad = tamper(&file, &tampering);
+        if let Some(bad) = bad {
+            prop_assert_eq!(named(verify_stream(&log, "s", Some(&KEY))), bad);
+        }
+    }
+
+    /// A flipped bit in a compressed piece of the archive spoils what follows in that piece: an entry
+    /// of it is named, and none before is blamed that can still be read.
+    #[test]
+    fn any_flipped_bit_of_the_archive_is_found(bit in any::<Index>(), column in 0..4_usize) {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("log.sqlite");
+        let mut log = Sqlite::open(&file, &KEY).unwrap();
+        log.append(&sample::entries("s", Head::EMPTY, 60)).unwrap();
+        while log.compact("s", 20).unwrap().is_some() {}
+        while log.compact("s", 40).unwrap().is_some() {}
+        let column = ["content", "previous", "digest", "seal"][column];
+        let connection = Connection::open(&file).unwrap();
+        let select = format!("SELECT {column} FROM segments WHERE first_sequence = 21");
+        let mut bytes: Vec<u8> = connection.query_row(&select, [], |row| row.get(0)).unwrap();
+        flip(&mut bytes, bit);
+        let update = format!("UPDATE segments SET {column} = $1 WHERE first_sequence = 21");
+        connection.execute(&update, [bytes]).unwrap();
+        match verify_stream(&log, "s", Some(&KEY)).unwrap_err() {
+            VerifyError::Tampered(Tampered { sequence, reason, .. }) => {
+                prop_assert!((21..=40).contains(&sequence), "{}", sequence);
+                prop_assert_eq!(reason, Reason::ArchiveChanged { first: 21, last: 40 });
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Reads every entry with its place, changes one, and writes all of them back.
+fn tamper(file: &std::path::Path, tampering: &Tampering) -> Option<u64> {
+    let connection = Connection::open(file).unwrap();
+    let log = Sqlite::open_reader(file, &KEY).unwrap();
+    let mut statement = connection
+        .prepare("SELECT first_sequence, last_sequence FROM segments ORDER BY first_sequence")
+        .unwrap();
+    let segments = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let segments: Vec<(i64, i64)> = segments.map(Result::unwrap).collect();
+    let segments: Vec<(u64, u64)> = segments
+        .into_iter()
+        .map(|(first, last)| (first.cast_unsigned(), last.cast_unsigned()))
+        .collect();
+    let mut entries = log.read("s", 1, 1000).unwrap();
+    let originals = entries.clone();
+    let bad = tampering.apply(&mut entries)?;
+    let is_archived = |sequence| segments.iter().any(|(_, last)| sequence <= *last);
+    if matches!(tampering, Tampering::Double { .. }) && !is_archived(bad) {
+        // The database itself refuses a second live entry in one place.
+        return None;
+    }
+    let was_doubled = entries.iter().filter(|entry| entry.sequence == bad).count() == 2;
+    connection.execute_batch("DELETE FROM entries; DELETE FROM segments").unwrap();
+    for (first, last) in segments {
+        let inside = |entry: &&StoredEntry| (first..=last).contains(&entry.sequence);
+        let mut inside: Vec<StoredEntry> = entries.iter().filter(inside).cloned().collect();
+        inside.dedup_by_key(|entry| entry.sequence);
+        let previous =
+            if first == 1 { Digest::ZERO } else { originals[first as usize - 2].digest() };
+        let before = Head { sequence: first - 1, digest: previous };
+        let mut segment = Segment::new("s", before, &inside, &Seals::new(&OTHER_KEY));
+        segment.last = last;
+        if inside == originals[first as usize - 1..last as usize] {
+            segment.seal = Seals::new(&KEY).segment("s", &segment);
+        }
+        let insert = "INSERT INTO segments VALUES ('s', $1, $2, $3, $4, $5, $6)";
+        let row = params![
+            first.cast_signed(),
+            last.cast_signed(),
+            segment.previous.as_bytes(),
+            segment.digest.as_bytes(),
+            segment.content,
+            segment.seal.as_bytes()
+        ];
+        connection.execute(insert, row).unwrap();
+        entries.retain(|entry| {
+            !(first..=last).contains(&entry.sequence) || was_doubled && entry.sequence == bad
+        });
+    }
+    entries.dedup_by_key(|entry| entry.sequence);
+    for entry in entries {
+        let insert = "INSERT INTO entries VALUES ('s', $1, $2, $3)";
+        let seal = entry.seal.unwrap();
+        let row = params![entry.sequence.cast_signed(), entry.line, seal.as_bytes()];
+        connection.execute(insert, row).unwrap();
+    }
+    Some(bad)
 }
