@@ -153,10 +153,8 @@ async fn with_token(platform: &Platform<'_>, token: &str) -> u16 {
     client.get(url).bearer_auth(token).send().await.unwrap().status().as_u16()
 }
 
-/// A server that died between the end of an attempt and the next one's start leaves a shim that nobody
-/// follows: whoever comes next ends it.
 #[tokio::test]
-async fn a_runner_whose_run_is_over_is_ended_by_the_next_server() {
+async fn a_runner_that_hangs_is_killed_when_its_run_is_ended_by_force() {
     let home = Home::new();
     create_with_workflow(&home, NO_GATES, &endless(&home, "timeout-minutes: 5")).await;
     let platform = home.up();
@@ -165,7 +163,7 @@ async fn a_runner_whose_run_is_over_is_ended_by_the_next_server() {
     platform.log_holds(id, "job", "acting").await;
     let shims = detached(&home, "shim");
     assert_eq!(shims.len(), 1);
-    // It hangs: it hears neither the cancel nor the kill of its server.
+    // It hangs: it hears neither a cancel nor a kill.
     signal(shims[0], Signal::STOP);
     let (status, answer) =
         platform.post("dora", &format!("/runs/{id}/cancel"), json!({ "force": true })).await;
@@ -173,4 +171,62 @@ async fn a_runner_whose_run_is_over_is_ended_by_the_next_server() {
     let run = platform.ended(id).await;
     assert_eq!(run["run"]["result"], "cancelled", "{run:#}");
     wait_until("the hung runner is gone", || detached(&home, "shim").is_empty());
+}
+
+/// Its second step fails until there is a file, outside of all workspaces.
+const FLAKY: &str = r#"
+on: push
+jobs:
+  first:
+    runs-on: ubuntu-latest
+    outputs: {word: '${{ steps.say.outputs.word }}'}
+    steps: [{id: say, run: 'echo first >> /FOLDER//ran; echo word=hello >> $GITHUB_OUTPUT'}]
+  build:
+    needs: first
+    runs-on: ubuntu-latest
+    steps:
+      - run: |
+          echo prepare >> /FOLDER//ran
+          echo "${{ needs.first.outputs.word }}" > made
+          echo "VALUE=$PWD" >> "$GITHUB_ENV"
+      - run: test -e /FOLDER//mended && cat made && test "$VALUE" = "$PWD" && echo same
+      - run: echo last >> /FOLDER//ran
+"#;
+
+#[tokio::test]
+async fn a_failed_job_goes_on_from_a_step_on_the_workspace_that_was_kept() {
+    let home = Home::new();
+    let folder = home.path("").display().to_string();
+    let flaky = FLAKY.replace("/FOLDER/", folder.trim_end_matches('/'));
+    create_with_workflow(&home, NO_GATES, &flaky).await;
+    let platform = home.up();
+    let failed = start_run(&platform, &Clone::of(&platform)).await;
+    let run = platform.ended(failed).await;
+    assert_eq!(run["run"]["result"], "failure", "{run:#}");
+    let kept = home.data().join(format!("kept/shop/{failed}.build.1"));
+    wait_until("the workspace is kept", || kept.join("workspace/made").exists());
+    assert!(!home.data().join(format!("kept/shop/{failed}.first.1")).exists(), "it succeeded");
+
+    std::fs::write(home.path("mended"), "").unwrap();
+    let retry = format!("/runs/{failed}/jobs/build/retry");
+    let (status, answer) = platform.post("dora", &retry, json!({ "step": 1 })).await;
+    assert!(status < 300, "{status} {answer}");
+    let again = newest_run(&platform).await;
+    let run = platform.ended(again).await;
+    assert_eq!(run["run"]["result"], "success", "{run:#}");
+    let ran = std::fs::read_to_string(home.path("ran")).unwrap();
+    assert_eq!(ran, "first\nprepare\nlast\n", "nothing ran twice");
+    let log: Vec<String> =
+        platform.log(again, "build").await.into_iter().map(|(_, text)| text).collect();
+    let taken = format!("Taken over from attempt {failed}.build.1: success.");
+    assert_eq!(log[0], taken, "{log:#?}");
+    assert!(log.contains(&"hello".to_owned()) && log.contains(&"same".to_owned()), "{log:#?}");
+
+    std::fs::remove_dir_all(kept).unwrap();
+    let (status, answer) = platform.post("dora", &retry, json!({ "step": 1 })).await;
+    assert!(status < 300, "{status} {answer}");
+    let run = platform.ended(newest_run(&platform).await).await;
+    assert_eq!(run["run"]["result"], "failure", "{run:#}");
+    let why = format!("the workspace of attempt {failed}.build.1 is not kept");
+    assert!(run.to_string().contains(&why), "{run:#}");
 }
