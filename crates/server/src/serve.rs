@@ -100,7 +100,12 @@ impl Server {
     pub async fn start(mut config: Config) -> Result<Self, ServeError> {
         let folder = match &config.log {
             LogPlace::Folder => DataFolder::open(&config.data)?,
-            LogPlace::Database { server, .. } => DataFolder::open_shared(&config.data, server)?,
+            LogPlace::Database { server, .. } => {
+                let folder = DataFolder::open_shared(&config.data, server)?;
+                // Said before it is taken, so that whoever stands by there gives it back.
+                folder.announce(&format!("http://{}", config.listen))?;
+                folder
+            }
         };
         let listener = listen(&mut config).await?;
         let key = MasterKey::load_or_create(&config.key_file)?;

@@ -10,7 +10,7 @@ use qnt9_model::{Actor, Command, Person, Role};
 use qnt9_store::{
     Batch, Conflict, Digest, Erasure, Fence, Lease, LeaseHolder, Leases, Log, LogRead, MasterKey,
     Memory, NewSnapshot, Place, Renewal, SealedHead, Snapshot, StoreError, StoredEntry, StoredText,
-    TakenLease, Writer, verify,
+    TakenLease, Writer, verify_stream,
 };
 
 use super::*;
@@ -98,7 +98,7 @@ async fn whoever_lost_the_lease_appends_nothing_and_becomes_a_follower() {
         (all.map(String::from).to_vec(), all.map(String::from).to_vec())
     );
     assert_eq!(first.head(&platform()), log.head(StreamId::PLATFORM).unwrap());
-    verify(&log, Some(&KEY)).unwrap();
+    verify_stream(&log, StreamId::PLATFORM, Some(&KEY)).unwrap();
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn what_was_stored_although_its_answer_was_lost_is_found_and_nothing_is_st
     assert_eq!(people(&machine), ["ada", "ben", "cleo"]);
     assert_eq!(machine.trouble(), None);
     assert_eq!(log.log.head(StreamId::PLATFORM).unwrap().sequence, 3);
-    verify(&log.log, Some(&KEY)).unwrap();
+    verify_stream(&log.log, StreamId::PLATFORM, Some(&KEY)).unwrap();
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn a_start_begins_with_the_snapshot_and_folds_what_came_after() {
     machine.read(|before| again.read(|after| assert_eq!(before, after)));
     assert_eq!(again.head(&platform()), machine.head(&platform()));
     add(&again, "last").await.unwrap();
-    verify(&log, Some(&KEY)).unwrap();
+    verify_stream(&log, StreamId::PLATFORM, Some(&KEY)).unwrap();
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! Reading is done here, from what this server follows; whatever may change something, and what only
 //! the owner has (the lines of a running job, a push on its way), goes to the owner as it came.
 
+use std::time::{Duration, Instant};
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,12 +17,23 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use qnt9_model::StreamId;
+use tokio::net::TcpStream;
 
 use crate::api::shapes::{ErrorBody, ErrorClass, ErrorShape};
 use crate::{Core, identity};
 
 /// Says which server forwarded a request: it is forwarded once only.
 const FORWARDED: HeaderName = HeaderName::from_static("qnt9-forwarded-by");
+/// How far the stream was when its owner had answered.
+const SEQUENCE: HeaderName = HeaderName::from_static("qnt9-sequence");
+/// How long a request waits for somebody to decide: longer than a takeover takes.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked meanwhile.
+const PULSE: Duration = Duration::from_millis(100);
+/// How long an owner may take to take a connection.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+/// How long an answer waits until what it tells is known here.
+const LEARN_PATIENCE: Duration = Duration::from_secs(1);
 /// When whoever is told to wait should ask again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// Headers that are about one connection.
@@ -49,23 +62,88 @@ pub(crate) async fn forward(
 ) -> Response {
     let core = &forwarding.core;
     let Some(stream) = stream_of(core, &request) else { return next.run(request).await };
-    if core.owns(&stream) || !is_for_owner(request.method(), request.uri().path()) {
+    if core.owns(&stream) {
+        let is_forwarded = request.headers().contains_key(FORWARDED);
+        let mut answer = next.run(request).await;
+        if is_forwarded {
+            let sequence = core.machine().head(&stream).sequence;
+            answer.headers_mut().insert(SEQUENCE, HeaderValue::from(sequence));
+        }
+        return answer;
+    }
+    if !is_for_owner(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
-    let owner = core.owners().of(&stream).filter(|owner| owner.address != core.url());
-    let Some(owner) = owner.filter(|_| !request.headers().contains_key(FORWARDED)) else {
+    if request.headers().contains_key(FORWARDED) {
         return nobody(&stream);
-    };
-    match forwarding.send(request, &owner.address).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            tracing::warn!(%stream, owner = %owner.address, "the owner does not answer: {error}");
-            nobody(&stream)
+    }
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE {
+        if core.owns(&stream) {
+            return next.run(request).await;
+        }
+        match owner_that_answers(core, &stream).await {
+            Some(owner) => return forwarding.send_while_it_owns(request, &stream, &owner).await,
+            // Between the end of an owner and the next one.
+            None => tokio::time::sleep(PULSE).await,
         }
     }
+    nobody(&stream)
+}
+
+/// The owner's address, when somebody takes connections there.
+async fn owner_that_answers(core: &Core, stream: &StreamId) -> Option<String> {
+    let owner = core.owners().of(stream)?.address;
+    let place = owner.strip_prefix("http://").filter(|_| owner != core.url())?;
+    let connected = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(place)).await;
+    matches!(connected, Ok(Ok(_))).then_some(owner)
 }
 
 impl Forwarding {
+    /// Forwards the request. An owner that is held up while another server takes over never answers.
+    async fn send_while_it_owns(
+        &self,
+        request: Request,
+        stream: &StreamId,
+        owner: &str,
+    ) -> Response {
+        let lost = async {
+            while self.core.owner_of(stream).is_none_or(|now| now == owner) {
+                tokio::time::sleep(PULSE).await;
+            }
+        };
+        tokio::select! {
+            answer = self.send(request, owner) => match answer {
+                Ok(answer) => {
+                    let told = answer.headers().get(&SEQUENCE).cloned();
+                    self.learn(stream, told).await;
+                    answer
+                }
+                Err(error) => {
+                    tracing::warn!(%stream, %owner, "the owner broke off: {error}");
+                    nobody(stream)
+                }
+            },
+            () = lost => nobody(stream),
+        }
+    }
+
+    /// Waits until what the owner did is known here too: whoever asks next is to see it.
+    async fn learn(&self, stream: &StreamId, sequence: Option<HeaderValue>) {
+        let told = sequence.as_ref().and_then(|value| value.to_str().ok());
+        let Some(told) = told.and_then(|told| told.parse::<u64>().ok()) else { return };
+        let mut changed = self.core.changed();
+        let learnt = async {
+            while self.core.machine().head(stream).sequence < told {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // A follower that is far behind is no reason to keep the answer back.
+        let _ = tokio::time::timeout(LEARN_PATIENCE, learnt).await;
+    }
+
     async fn send(&self, mut request: Request, owner: &str) -> Result<Response, String> {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let uri: Uri = format!("{owner}{path}").parse().map_err(|error| format!("{error}"))?;

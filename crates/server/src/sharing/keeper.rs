@@ -24,7 +24,7 @@ const LEFT_TO_OTHERS: Duration = Duration::from_millis(1500);
 const PRESENCE: &str = "server:";
 
 /// How long a stream is kept before it may be given up to a server with fewer.
-const KEPT_MIN: Duration = Duration::from_secs(5);
+const KEPT_MIN: Duration = Duration::from_secs(2);
 
 /// What the thread is asked.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ pub(super) struct Keeper {
     log: LogHandle,
     owners: Owners,
     me: LeaseHolder,
+    /// The lease that says that this server lives.
+    presence: Option<Fence>,
     held: BTreeMap<StreamId, Held>,
     free_since: BTreeMap<StreamId, Instant>,
     renewed: Option<Instant>,
@@ -86,6 +88,7 @@ impl Keeper {
             log,
             owners,
             me,
+            presence: None,
             held: BTreeMap::new(),
             free_since: BTreeMap::new(),
             renewed: None,
@@ -227,7 +230,9 @@ impl Keeper {
         runtime: &tokio::runtime::Handle,
     ) -> Result<(), StoreError> {
         let presence = format!("{PRESENCE}{}", self.me.id);
-        leases.take(&presence, &self.me, LEASE)?;
+        if let TakenLease::Taken { fence } = leases.take(&presence, &self.me, LEASE)? {
+            self.presence = Some(Fence { stream: presence, number: fence });
+        }
         let asked = Instant::now();
         let fences: Vec<Fence> =
             self.held.iter().map(|(stream, held)| fence(stream, held)).collect();
@@ -303,6 +308,11 @@ impl Keeper {
             if let Err(error) = self.give_up(leases, &stream, runtime) {
                 tracing::warn!(%stream, "the lease was not released and runs out: {error}");
             }
+        }
+        if let Some(presence) = self.presence.take()
+            && let Err(error) = leases.release(&[presence])
+        {
+            tracing::warn!("that this server ended is known only when its lease runs out: {error}");
         }
     }
 }
