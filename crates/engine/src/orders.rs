@@ -16,16 +16,11 @@ pub use crate::stops::should_stop;
 #[must_use]
 pub fn orders(project: &Project) -> Vec<Order> {
     let mut orders: Vec<Order> = project.pushes.keys().copied().map(Order::SettlePush).collect();
-    for run in project.live_runs() {
+    for run in project.at_work.iter().filter_map(|id| project.runs.get(id)) {
         orders.extend(job_orders(project, run));
     }
     orders.extend(traffic(project));
-    let undelivered = project.notifications.iter().filter(|(_, notification)| {
-        notification.webhook.is_some()
-            && notification.delivered.is_none()
-            && notification.delivery.failures < qnt9_model::limits::NOTIFICATION_TRIES_MAX
-    });
-    orders.extend(undelivered.map(|(id, _)| Order::Notify(*id)));
+    orders.extend(project.undelivered.iter().copied().map(Order::Notify));
     let unasked = open_checks(project).filter(|check| check.delivered.is_none());
     orders.extend(unasked.map(|check| Order::AskCheck(check.id)));
     orders
@@ -113,9 +108,8 @@ fn traffic(project: &Project) -> Vec<Order> {
         }
         generations.push((place.clone(), state.generation));
     }
-    let wanted: Vec<WantedReplica> = project
-        .deployments
-        .values()
+    let up = || project.up.iter().filter_map(|id| project.deployments.get(id));
+    let wanted: Vec<WantedReplica> = up()
         .filter(|deployment| keeps_replicas(project, deployment))
         .flat_map(|deployment| {
             (0..deployment.replicas).map(|replica| WantedReplica {
@@ -136,7 +130,7 @@ fn traffic(project: &Project) -> Vec<Order> {
     if generations.iter().any(|generation| behind(&generation)) {
         orders.push(Order::CarryTraffic(generations));
     }
-    for deployment in project.deployments.values() {
+    for deployment in up() {
         let place = project.places.get(&deployment.place);
         let carried = place.is_some_and(|place| place.applied >= place.generation);
         if is_leaving(project, deployment) && !deployment.drained && carried {

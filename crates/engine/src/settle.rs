@@ -236,15 +236,15 @@ impl Settling<'_> {
     fn newer_waiting(&self, run: &Run, leg: &LegState) -> Option<qnt9_model::RunId> {
         let newer = self.project.live.range(run.id..).skip(1);
         let newer = newer.filter_map(|id| self.project.live_run(*id));
+        let newer =
+            newer.filter(|other| other.path == run.path && other.reference == run.reference);
         let same_job = |other: &&Run| {
             let leg_there = other.legs.get(&leg.leg.job).filter(|there| {
                 may_come_next(there) && there.leg.environment == leg.leg.environment
             });
             let gate =
                 leg_there.and_then(|there| Gate::of(self.platform, self.project, other, there));
-            other.path == run.path
-                && other.reference == run.reference
-                && gate.is_some_and(|gate| gate.why(self.now).holds != Holds::No)
+            gate.is_some_and(|gate| gate.why(self.now).holds != Holds::No)
         };
         newer.filter(same_job).map(|other| other.id).last()
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agenda::Agenda;
 use crate::packed::{UnpressError, press, unpress};
-use crate::state::{Platform, Project, State};
+use crate::state::{History, Platform, Project, State};
 
 /// The version of the state's shape and meaning.
 pub const STATE_VERSION: u32 = 1;
@@ -114,6 +114,7 @@ impl Project {
                 run.workflow.clone_from(&stored.workflow);
             }
         }
+        self.history = History::of(&self.commits);
         self.agenda = Agenda::of_all(self.live.iter().copied());
     }
 }

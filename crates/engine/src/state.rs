@@ -2,6 +2,7 @@
 
 mod attempt;
 mod deployment;
+mod history;
 mod notification;
 mod platform;
 mod project;
@@ -14,6 +15,7 @@ use qnt9_model::StreamId;
 
 pub use attempt::{Artifact, Attempt, LogChunk, StepState, Wait};
 pub use deployment::{Deployment, PlaceState};
+pub(crate) use history::History;
 pub use notification::{Delivery, Notification};
 pub use platform::{Platform, Token};
 pub use project::{Project, Push, ScheduleState};

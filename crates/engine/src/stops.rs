@@ -7,18 +7,22 @@ use qnt9_model::fact::Outcome;
 use qnt9_model::planted::{self, Fault};
 
 use crate::settle;
-use crate::state::{JobPlan, LegPhase, LegState, Project, Run};
+use crate::state::{Job, JobPlan, LegPhase, LegState, Project, Run};
 
 /// Which legs of a run are to be stopped; each job is looked at once.
 pub(crate) struct Stops<'a> {
     project: &'a Project,
     run: &'a Run,
+    /// Whether nothing stops a whole job of the run: it goes on, and no job fails fast.
+    goes_on: bool,
     known: BTreeMap<&'a str, Option<Millis>>,
 }
 
 impl<'a> Stops<'a> {
     pub(crate) fn of(project: &'a Project, run: &'a Run) -> Self {
-        Self { project, run, known: BTreeMap::new() }
+        let fails_fast = |job: &Job| matches!(job.plan, JobPlan::Planned { fail_fast: true, .. });
+        let goes_on = run.cancelled.is_none() && !run.jobs.iter().any(fails_fast);
+        Self { project, run, goes_on, known: BTreeMap::new() }
     }
 
     /// Whether this leg of the run is to be stopped.
@@ -31,6 +35,9 @@ impl<'a> Stops<'a> {
     /// fast; or the leg alone was cancelled.
     pub(crate) fn since(&mut self, leg: &'a LegState) -> Option<Millis> {
         let own = leg.cancel.as_ref().map(|(at, _)| *at);
+        if self.goes_on {
+            return own;
+        }
         let (project, run) = (self.project, self.run);
         let of_job = *self.known.entry(&leg.job).or_insert_with(|| {
             let cancelled = run

@@ -62,6 +62,7 @@ impl Applying<'_> {
                 if let Some(d) = self.project.deployments.get_mut(deployment) {
                     d.drained = true;
                 }
+                self.project.up.remove(deployment);
             }
             _ => {}
         }
@@ -119,6 +120,7 @@ impl Applying<'_> {
             outcome: None,
             drained: false,
         };
+        self.project.up.insert(id);
         self.project.deployments.insert(id, deployment);
     }
 

@@ -66,9 +66,23 @@ impl Applying<'_> {
     }
 
     pub(super) fn leg(&mut self, run: RunId, job: &JobKey, change: impl FnOnce(&mut LegState)) {
-        let run = self.project.runs.get_mut(&run);
-        if let Some(leg) = run.and_then(|run| run.legs.get_mut(job)) {
-            change(leg);
+        let known = self.project.runs.get_mut(&run);
+        let Some(leg) = known.and_then(|run| run.legs.get_mut(job)) else { return };
+        let before = leg.phase.is_at_work();
+        change(leg);
+        if leg.phase.is_at_work() != before {
+            self.note_work(run);
+        }
+    }
+
+    /// Notes whether a run has something for runners.
+    pub(super) fn note_work(&mut self, run: RunId) {
+        let project = &mut *self.project;
+        let mut legs = project.live_run(run).into_iter().flat_map(|run| run.legs.values());
+        if legs.any(|leg| leg.phase.is_at_work()) {
+            project.at_work.insert(run);
+        } else {
+            project.at_work.remove(&run);
         }
     }
 

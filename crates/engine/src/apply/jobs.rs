@@ -14,6 +14,7 @@ impl Applying<'_> {
         else {
             return;
         };
+        let id = *run;
         let Some(run) = self.project.runs.get_mut(run) else { return };
         let plan = match fact {
             Fact::JobPlanned { legs, fail_fast, max_parallel, condition, .. } => {
@@ -40,5 +41,6 @@ impl Applying<'_> {
         if let Some(job) = run.jobs.iter_mut().find(|job| &job.key == key) {
             job.plan = plan;
         }
+        self.note_work(id);
     }
 }

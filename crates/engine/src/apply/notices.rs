@@ -1,6 +1,6 @@
 //! Notifications and secrets.
 
-use qnt9_model::limits::NOTIFICATION_PAUSE_MAX_MS;
+use qnt9_model::limits::{NOTIFICATION_PAUSE_MAX_MS, NOTIFICATION_TRIES_MAX};
 use qnt9_model::{Fact, NotificationId};
 
 use super::Applying;
@@ -22,16 +22,22 @@ impl Applying<'_> {
                     delivered: None,
                     delivery: Delivery::default(),
                 };
-                project.notifications.insert(NotificationId(self.entry.sequence), notification);
+                let id = NotificationId(self.entry.sequence);
+                project.undelivered.extend(webhook.as_ref().map(|_| id));
+                project.notifications.insert(id, notification);
             }
             Fact::NotificationDelivered { notification } => {
                 if let Some(state) = project.notifications.get_mut(notification) {
                     state.delivered = Some(time);
                 }
+                project.undelivered.remove(notification);
             }
             Fact::NotificationFailed { notification, reason } => {
                 if let Some(state) = project.notifications.get_mut(notification) {
                     state.delivery.failed(time, reason, NOTIFICATION_PAUSE_MAX_MS);
+                    if state.delivery.failures >= NOTIFICATION_TRIES_MAX {
+                        project.undelivered.remove(notification);
+                    }
                 }
             }
             Fact::SecretSet { name, environment, value } => {

@@ -45,6 +45,7 @@ impl Applying<'_> {
             }
             Fact::RunFinished { run, result } => {
                 self.project.live.remove(run);
+                self.project.at_work.remove(run);
                 if let Some(run) = self.project.runs.get_mut(run) {
                     run.finished = Some((*result, time));
                 }
@@ -158,5 +159,6 @@ impl Applying<'_> {
             self.project.groups.entry(concurrency.group.clone()).or_default().insert(id);
         }
         self.project.runs.insert(id, run);
+        self.note_work(id);
     }
 }

@@ -34,6 +34,7 @@ impl Applying<'_> {
                 for commit in commits {
                     project.commits.insert(commit.sha.clone(), commit.clone());
                 }
+                project.history.see(&project.commits, commits);
             }
             Fact::PolicyAdopted { commit, policy } => {
                 project.policy = Some((commit.clone(), policy.clone()));

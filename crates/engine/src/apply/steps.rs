@@ -30,6 +30,10 @@ impl Applying<'_> {
                     by: self.entry.actor.clone(),
                 };
                 project.releases.insert(release.clone(), state);
+                let built = project.built.entry(commit.clone()).or_default();
+                if !built.contains(release) {
+                    built.push(release.clone());
+                }
             }
             Fact::EvidenceRecorded {
                 call,

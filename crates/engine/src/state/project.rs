@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::agenda::Agenda;
 
 use super::{
-    Artifact, Check, Deployment, Evidence, LegPhase, LegState, Notification, PlaceState, Plan,
-    Release, Run, StoredWorkflow, Wait,
+    Artifact, Check, Deployment, Evidence, History, LegPhase, LegState, Notification, PlaceState,
+    Plan, Release, Run, StoredWorkflow, Wait,
 };
 
 /// One project.
@@ -33,6 +33,9 @@ pub struct Project {
     pub refs: BTreeMap<String, Sha>,
     /// Known commits.
     pub commits: BTreeMap<Sha, Commit>,
+    /// How they follow one another.
+    #[serde(skip)]
+    pub(crate) history: History,
     /// Who pushed a commit as the new head of a ref.
     pub pushers: BTreeMap<Sha, BTreeSet<String>>,
     /// The rules in force and where they are from.
@@ -49,6 +52,8 @@ pub struct Project {
     pub workflows: BTreeMap<RunId, StoredWorkflow>,
     /// The runs that are not over: only these are looked at when something happens.
     pub live: BTreeSet<RunId>,
+    /// Of these, the runs that have something for runners: a job that is open, running or lost.
+    pub at_work: BTreeSet<RunId>,
     /// Of the runs that are not over, those of each concurrency group.
     pub groups: BTreeMap<String, BTreeSet<RunId>>,
     /// What has yet to be looked at.
@@ -70,8 +75,12 @@ pub struct Project {
     pub places: BTreeMap<Place, PlaceState>,
     /// All deployments.
     pub deployments: BTreeMap<DeploymentId, Deployment>,
+    /// The deployments of which something may still be running: neither over nor drained.
+    pub up: BTreeSet<DeploymentId>,
     /// Releases by digest.
     pub releases: BTreeMap<ReleaseDigest, Release>,
+    /// Which releases were built from a commit, oldest first.
+    pub built: BTreeMap<Sha, Vec<ReleaseDigest>>,
     /// Evidence, oldest first.
     pub evidence: Vec<Evidence>,
     /// The last plan a run recorded for an environment.
@@ -80,6 +89,8 @@ pub struct Project {
     pub workspaces: BTreeMap<String, Workspace>,
     /// Notifications.
     pub notifications: BTreeMap<NotificationId, Notification>,
+    /// The notifications that are to be delivered somewhere and are not yet, nor given up.
+    pub undelivered: BTreeSet<NotificationId>,
     /// Waits that steps declared.
     pub waits: BTreeMap<CallKey, Wait>,
     /// Load that steps drove.
@@ -128,7 +139,8 @@ impl Project {
     /// The newest release built from a commit.
     #[must_use]
     pub fn release_of(&self, commit: &Sha) -> Option<&Release> {
-        self.releases.values().filter(|release| &release.commit == commit).max_by_key(|r| r.built)
+        let built = self.built.get(commit).into_iter().flatten();
+        built.filter_map(|digest| self.releases.get(digest)).max_by_key(|release| release.built)
     }
 
     /// What a job of `run` in `environment` would deploy.
@@ -173,24 +185,7 @@ impl Project {
     /// Commits reachable from `head` and not from `base`, in no particular order.
     #[must_use]
     pub fn commits_between(&self, base: Option<&Sha>, head: &Sha) -> Vec<&Commit> {
-        let mut seen = BTreeSet::new();
-        if let Some(base) = base {
-            self.walk(base, &mut seen, &mut Vec::new());
-        }
-        let mut found = Vec::new();
-        self.walk(head, &mut seen, &mut found);
-        found
-    }
-
-    fn walk<'a>(&'a self, from: &Sha, seen: &mut BTreeSet<&'a Sha>, found: &mut Vec<&'a Commit>) {
-        let mut next: Vec<&Sha> = vec![from];
-        while let Some(sha) = next.pop() {
-            let Some((sha, commit)) = self.commits.get_key_value(sha) else { continue };
-            if seen.insert(sha) {
-                found.push(commit);
-                next.extend(&commit.parents);
-            }
-        }
+        self.history.between(&self.commits, base, head)
     }
 }
 

@@ -300,6 +300,14 @@ pub enum LegPhase {
     Done(Outcome, Millis),
 }
 
+impl LegPhase {
+    /// Whether runners have, or should have, something to do with it.
+    #[must_use]
+    pub fn is_at_work(self) -> bool {
+        matches!(self, Self::Open | Self::Running | Self::Lost)
+    }
+}
+
 /// A check that was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {

@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) stream: StreamId,
     /// Whether every step is compared with one that looks at everything.
     pub(crate) doubted: bool,
+    /// Everything that was ever asked, and when.
+    pub(crate) asked: Vec<(Ask, Millis)>,
     calls: u32,
     window: u64,
     /// The head of each branch.
@@ -41,6 +43,7 @@ impl World {
             log: Vec::new(),
             stream: "shop".into(),
             doubted: false,
+            asked: Vec::new(),
             calls: 0,
             window: 0,
             heads: BTreeMap::new(),
@@ -71,6 +74,7 @@ impl World {
         let stream = StreamId::platform();
         let ask = Ask { stream, by: Actor::Platform, command };
         let entries = step(&mut self.state, &ask, self.now).expect("the platform may");
+        self.asked.push((ask, self.now));
         self.log.extend(entries);
         // As the door does after whatever it has appended: gates look at people, too.
         if self.state.projects.contains_key(&self.stream) {
@@ -125,6 +129,7 @@ impl World {
             .doubted
             .then(|| step_looking_at_everything(&mut self.state.clone(), &ask, self.now));
         let answer = step(&mut self.state, &ask, self.now);
+        self.asked.push((ask, self.now));
         assert!(doubt.is_none_or(|doubt| doubt == answer), "it looked at too little: {answer:?}");
         let entries = answer?;
         self.log.extend(entries.iter().cloned());
