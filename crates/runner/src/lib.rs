@@ -25,6 +25,7 @@ pub mod postgres;
 pub mod preflight;
 mod process;
 pub mod replica;
+mod room;
 pub mod shim;
 mod shim_dir;
 mod socket;

@@ -10,9 +10,14 @@ pub const JOB_LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const RECORD_BYTES_MAX: u32 = 8 * 1024 * 1024;
 /// How many lines go into one log record when a step talks faster than we write.
 pub const LOG_RECORD_LINES_MAX: usize = 512;
+/// How long a job waits for room on a full disk before it is given up.
+pub const ROOM_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// All outputs of a job together, as documented by GitHub.
 pub const JOB_OUTPUTS_BYTES_MAX: usize = 1024 * 1024;
+/// All variables that steps hand on, for an attempt that goes on from here; beyond it their values are
+/// not kept. Far below [`RECORD_BYTES_MAX`], since JSON may write six bytes for one.
+pub const HANDED_ON_BYTES_MAX: usize = 1024 * 1024;
 /// The summary of one step, as documented by GitHub.
 pub const STEP_SUMMARY_BYTES_MAX: u64 = 1024 * 1024;
 /// The file behind `GITHUB_ENV`, `GITHUB_OUTPUT`, `GITHUB_PATH` or `GITHUB_STATE` of one step.

@@ -4,6 +4,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::{Record, encode};
+use crate::room::wait_for_room;
 
 /// The one writer of a journal.
 #[derive(Debug)]
@@ -24,9 +25,21 @@ impl Writer {
 
     /// Appends a record. It survives the death of this process at once, and of the machine from
     /// the next [`Writer::sync`] on.
+    ///
+    /// On a full disk this waits until there is room again, for a while: a job whose
+    /// journal ends early counts as lost, and one of an environment would need a person. Nothing
+    /// else happens in this process meanwhile, since nothing may happen that is not written down.
     pub fn append(&mut self, record: &Record) -> io::Result<()> {
         let frame = encode(record, self.end).map_err(io::Error::other)?;
-        self.file.write_all(&frame)?;
+        let mut left = frame.as_slice();
+        while !left.is_empty() {
+            match wait_for_room(|| self.file.write(left)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => left = &left[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         self.end += frame.len() as u64;
         Ok(())
     }

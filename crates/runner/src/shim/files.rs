@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::env_files::{self, EnvFileError};
 use crate::limits::{ENV_FILE_BYTES_MAX, STEP_SUMMARY_BYTES_MAX};
+use crate::room::wait_for_room;
 
 /// The files by which one step hands values on, empty when the step starts.
 pub(super) struct StepFiles {
@@ -37,9 +38,9 @@ pub(super) struct Written {
 impl StepFiles {
     pub(super) fn create(temp: &Path, index: u32) -> io::Result<Self> {
         let dir = temp.join(format!("_runner_file_commands/{index}"));
-        fs::create_dir_all(&dir)?;
+        wait_for_room(|| fs::create_dir_all(&dir))?;
         for (_, file) in NAMES {
-            File::create(dir.join(file))?;
+            wait_for_room(|| File::create(dir.join(file)))?;
         }
         Ok(Self { dir })
     }

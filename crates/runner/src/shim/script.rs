@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::process::Invocation;
+use crate::room::wait_for_room;
 use crate::which::which;
 
 /// A `run:` step, its expressions filled in.
@@ -32,7 +33,7 @@ impl Script {
         let path = env.get("PATH").map_or("", String::as_str);
         let shell = self.shell(path)?;
         let file = file_base.with_extension(shell.extension);
-        fs::write(&file, &self.text)
+        wait_for_room(|| fs::write(&file, &self.text))
             .map_err(|error| format!("Cannot write the script {}: {error}.", file.display()))?;
         if !self.dir.is_dir() {
             return Err(format!("The working directory {} does not exist.", self.dir.display()));
