@@ -11,6 +11,7 @@ mod console;
 mod crashes;
 mod delivery;
 mod deployments;
+mod disk;
 mod pushes;
 mod replicas;
 mod runs;
