@@ -15,12 +15,11 @@ use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 /// How long one answer may take; a server that is silent for longer counts as away.
 const ANSWER_SECONDS: u64 = 30;
 
-/// Appends are synced also where the server's own configuration says otherwise, a transaction of a
-/// server that was stopped in the middle does not keep its locks for ever, and nothing waits long
-/// for a lock.
+/// Appends are synced also where the database's own configuration says otherwise. A process that is
+/// stopped in the middle of a transaction loses its locks before others give up waiting for them.
 const SET_UP: &str = "
     SET search_path = qnt9;
-    SET idle_in_transaction_session_timeout = '30s';
+    SET idle_in_transaction_session_timeout = '5s';
     SET lock_timeout = '10s';
     SET client_min_messages = error;
     SELECT set_config('synchronous_commit', 'on', false)

@@ -37,10 +37,11 @@ pub(crate) const STREAMS: &str = "
 pub(crate) const APPEND: &str =
     "INSERT INTO entries (stream, sequence, line, seal) VALUES ($1, $2, $3, $4)";
 
-/// Segments first: their columns give the types of the nulls.
+/// Segments first: their columns give the types of the nulls. They are found by their ends, and `$4`
+/// is where the last one that can matter has ended, so that no others are looked at.
 pub(crate) const READ: &str = "
     SELECT first_sequence, last_sequence, content, seal, previous, digest FROM segments
-    WHERE stream = $1 AND last_sequence >= $2 AND first_sequence <= $3
+    WHERE stream = $1 AND last_sequence >= $2 AND first_sequence <= $3 AND last_sequence < $4
     UNION ALL
     SELECT sequence, sequence, line, seal, NULL, NULL FROM entries
     WHERE stream = $1 AND sequence >= $2 AND sequence <= $3";

@@ -4,7 +4,7 @@ use super::{Driver, SqlLog, Value, queries, signed, snapshots};
 use crate::digest::Digest;
 use crate::entry::{StoredEntry, StoredText};
 use crate::error::StoreError;
-use crate::log::{Head, LogRead, SealedHead, Snapshot};
+use crate::log::{Head, LogRead, SEGMENT_ENTRIES, SealedHead, Snapshot};
 use crate::sealing::Seals;
 use crate::segment::Segment;
 use std::collections::BTreeMap;
@@ -77,7 +77,12 @@ pub(super) fn read<D: Driver>(
         return Ok(Vec::new());
     }
     let to = from.saturating_add(limit - 1);
-    let range = [Value::Text(stream), Value::Integer(signed(from)), Value::Integer(signed(to))];
+    let range = [
+        Value::Text(stream),
+        Value::Integer(signed(from)),
+        Value::Integer(signed(to)),
+        Value::Integer(signed(to.saturating_add(SEGMENT_ENTRIES))),
+    ];
     let pieces = driver.rows(queries::READ, &range, |row| {
         let (first, last) = (row.count(0)?, row.count(1)?);
         let (content, seal) = (row.filled(2)?, row.filled(3)?);

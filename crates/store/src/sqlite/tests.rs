@@ -290,6 +290,45 @@ fn a_reader_never_writes_and_needs_a_log() {
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
 }
 
+/// A state that does not follow from the entries that are there must not be gone on with.
+#[test]
+fn a_snapshot_whose_entry_is_another_is_refused() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    let entries = sample::entries("s", Head::EMPTY, 3);
+    log.append(&entries).unwrap();
+    let at = entries[1].as_head();
+    log.put_snapshot(NewSnapshot::new("s", at, 1, b"state".to_vec())).unwrap();
+    let is_refused = |log: &Sqlite| {
+        matches!(log.snapshot("s"), Err(StoreError::SnapshotOfOtherHistory { sequence: 2, .. }))
+    };
+    assert!(!is_refused(&log));
+    let change = "UPDATE entries SET line = CAST(line || ' ' AS BLOB) WHERE sequence = 2";
+    log.driver.connection.execute(change, []).unwrap();
+    assert!(is_refused(&log));
+    log.driver.connection.execute("DELETE FROM entries WHERE sequence = 2", []).unwrap();
+    assert!(is_refused(&log));
+}
+
+#[test]
+fn a_snapshot_of_many_chunks_is_read_whole_and_the_one_before_is_gone() {
+    let place = InFolder::new();
+    let mut log = place.log();
+    let entries = sample::entries("s", Head::EMPTY, 2);
+    log.append(&entries).unwrap();
+    for (entry, bytes) in entries.iter().zip([5_000_000, 2_000_001]) {
+        let state: Vec<u8> = (0_u32..bytes).map(|at| (at % 251) as u8).collect();
+        let snapshot = NewSnapshot::new("s", entry.as_head(), 4, state.clone());
+        log.put_snapshot(snapshot).unwrap();
+        let read = log.snapshot("s").unwrap().unwrap();
+        assert_eq!((read.at, read.state_version), (entry.as_head(), 4));
+        assert!(read.state == state, "{bytes} bytes");
+    }
+    let count = "SELECT count(*) FROM snapshot_chunks";
+    let chunks: i64 = log.driver.connection.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(chunks, 2, "chunks of the older one were removed");
+}
+
 #[test]
 fn a_changed_text_or_snapshot_is_refused() {
     let place = InFolder::new();

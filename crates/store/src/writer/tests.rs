@@ -14,7 +14,13 @@ struct Gated {
     begun: Sender<usize>,
     permission: Receiver<()>,
     full: Arc<AtomicBool>,
+    parts: usize,
 }
+
+/// A snapshot takes so many parts there.
+const PARTS: usize = 3;
+/// Says instead of a number of batches that a part of a snapshot begins.
+const A_PART: usize = 0;
 
 /// The other side: how many batches each group had, permissions to give, the disk.
 struct Gate {
@@ -28,7 +34,10 @@ fn gated() -> (Gated, Gate) {
     let (begin, begun) = mpsc::channel();
     let full = Arc::<AtomicBool>::default();
     let log = Memory::new(&KEY);
-    (Gated { log, begun: begin, permission, full: full.clone() }, Gate { begun, permit, full })
+    (
+        Gated { log, begun: begin, permission, full: full.clone(), parts: 0 },
+        Gate { begun, permit, full },
+    )
 }
 
 impl LogRead for Gated {
@@ -73,7 +82,10 @@ impl Log for Gated {
         self.log.erase(stream, digest)
     }
     fn put_snapshot_part(&mut self, snapshot: &mut NewSnapshot) -> Result<bool, StoreError> {
-        self.log.put_snapshot_part(snapshot)
+        self.begun.send(A_PART).unwrap();
+        self.permission.recv().unwrap();
+        self.parts += 1;
+        if self.parts < PARTS { Ok(false) } else { self.log.put_snapshot_part(snapshot) }
     }
     fn compact(&mut self, s: &str, upto: u64) -> Result<Option<RangeInclusive<u64>>, StoreError> {
         self.log.compact(s, upto)
@@ -225,4 +237,27 @@ fn racing_appenders_lose_nothing_and_win_nothing_twice() {
     assert_eq!(won.load(Ordering::SeqCst), 80);
     let reader = writer.handle().reader().wait().unwrap();
     assert_eq!(verify_stream(&*reader, "s", Some(&KEY)).unwrap().entries, 80);
+}
+
+/// A large snapshot is written in parts, and appends that come meanwhile do not wait for its end.
+#[test]
+fn appends_go_on_between_the_parts_of_a_snapshot() {
+    let (log, gate) = gated();
+    let writer = Writer::start(log).unwrap();
+    let handle = writer.handle();
+    let entries = sample::entries("s", Head::EMPTY, 2);
+    let first = handle.append(entries[..1].to_vec());
+    assert_eq!(gate.begun.recv(), Ok(1));
+    let kept = handle.put_snapshot(NewSnapshot::new("s", entries[0].as_head(), 1, vec![7; 10]));
+    gate.permit.send(()).unwrap();
+    first.wait().unwrap();
+    assert_eq!(gate.begun.recv(), Ok(A_PART));
+    let second = handle.append(entries[1..].to_vec());
+    gate.permit.send(()).unwrap();
+    assert_eq!(gate.begun.recv(), Ok(1), "the append comes between");
+    (0..PARTS).for_each(|_| gate.permit.send(()).unwrap());
+    second.wait().unwrap();
+    kept.wait().unwrap();
+    assert_eq!(gate.begun.try_iter().collect::<Vec<_>>(), [A_PART; PARTS - 1]);
+    assert_eq!(handle.snapshot("s").unwrap().unwrap().state, [7; 10]);
 }

@@ -41,11 +41,16 @@ pub struct Scratch {
 
 impl Scratch {
     pub fn start(syncs: Syncs) -> Self {
+        Self::start_in(&std::env::temp_dir(), syncs)
+    }
+
+    /// In a folder of its own within this one.
+    pub fn start_in(parent: &Path, syncs: Syncs) -> Self {
         let programs = programs().expect(
             "there is no PostgreSQL here: install it (apt-get install postgresql), or put its \
              folder with initdb and postgres on PATH",
         );
-        let folder = TempDir::new().unwrap();
+        let folder = TempDir::new_in(parent).unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         if rustix::process::geteuid().is_root() {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
