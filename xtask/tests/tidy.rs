@@ -12,6 +12,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("workflow", &["model"]),
     ("engine", &["model", "workflow"]),
     ("store", &["model"]),
+    ("simulator", &["model", "workflow", "engine", "store"]),
     ("runner", &["model", "workflow"]),
     ("github", &["model", "store"]),
     ("terraform", &["model", "store"]),
@@ -42,6 +43,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "workflow",
             "engine",
             "store",
+            "simulator",
             "runner",
             "cluster",
             "load",
@@ -52,7 +54,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
 ];
 
-const PURE: &[&str] = &["model", "workflow", "engine"];
+const PURE: &[&str] = &["model", "workflow", "engine", "simulator"];
 
 /// Licences that ask for nothing but their text.
 const LICENCES: &[&str] = &[
@@ -180,7 +182,7 @@ fn pure_rooms_ask_nothing_of_the_outside() {
         "getrandom",
         " rand::",
     ];
-    check(&lines_with(PURE, &words), "model, workflow and engine are pure");
+    check(&lines_with(PURE, &words), "model, workflow, engine and simulator are pure");
 }
 
 #[test]
@@ -211,6 +213,18 @@ fn only_the_store_knows_sql() {
         &lines_with(&rooms, &words),
         "only store knows SQL (and runner, which creates databases)",
     );
+}
+
+/// What a build without further wishes contains, and so every release.
+#[test]
+fn no_fault_is_planted_by_default() {
+    let metadata = metadata();
+    let nodes = &metadata.resolve.as_ref().expect("cargo resolves the workspace").nodes;
+    let planted = nodes
+        .iter()
+        .filter(|node| node.features.iter().any(|feature| feature.as_str() == "planted"))
+        .map(|node| node.id.to_string());
+    check(&planted.collect::<Vec<_>>(), "planted faults are for the board alone");
 }
 
 #[test]

@@ -86,6 +86,8 @@ pub enum Command {
     /// The log of facts: verify it offline, export it
     #[command(subcommand)]
     Audit(Audit),
+    /// Live through seeded worlds in which everything goes wrong, or look into an exported log
+    Simulate(Simulate),
     /// Check what this machine has and lacks
     Doctor,
     /// Workflow files
@@ -587,6 +589,43 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as KEY=VALUE".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// The seeds to live through, the last one left out
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]
+    pub seeds: std::ops::Range<u64>,
+    /// One seed, told fact by fact
+    #[arg(long, value_name = "S", conflicts_with = "seeds")]
+    pub seed: Option<u64>,
+    /// Stop after this fact of that seed
+    #[arg(long, value_name = "FACT", requires = "seed")]
+    pub until: Option<u64>,
+    /// Live through so many days of a team's working hours instead
+    #[arg(long, value_name = "N")]
+    pub days: Option<u32>,
+    /// People in that team
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "days")]
+    pub team: usize,
+    /// Seeds lived through at once [default: one per core]
+    #[arg(long, value_name = "CORES")]
+    pub jobs: Option<usize>,
+    /// Look into the log that `qnt9 audit export` wrote
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed", "days"])]
+    pub log: Option<PathBuf>,
+    /// Where in the log: a sequence number, STREAM:NUMBER, or a time such as 2026-11-23T09:00:00Z
+    #[arg(long, value_name = "SEQ|TIME", requires = "log")]
+    pub at: Option<String>,
+}
+
+fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("write two numbers, as in 0..100")?;
+    let number = |text: &str| {
+        text.parse::<u64>().map_err(|_| format!("`{text}` is not a number; write 0..100"))
+    };
+    let range = number(from)?..number(to)?;
+    if range.is_empty() { Err("there is no seed in it".to_owned()) } else { Ok(range) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What people ask. Each command asks the server, or reads this machine, and prints what it found.
 //!
-//! `audit`, `doctor` and `workflow` need no server.
+//! `audit`, `doctor`, `simulate` and `workflow` need no server.
 
 mod approve;
 mod asking;
@@ -21,6 +21,7 @@ mod retry;
 mod rollback;
 mod runs;
 mod secrets;
+mod simulate;
 mod status;
 mod why;
 mod workflow;
@@ -66,6 +67,7 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         Command::Notifications => notifications::run(common).await,
         Command::Evidence(_) => evidence::run(common).await,
         Command::Audit(args) => audit::run(common, &args),
+        Command::Simulate(args) => simulate::run(common, &args),
         Command::Doctor => doctor::run(common).await,
         Command::Workflow(args) => workflow::run(common, &args),
         Command::Up(_)

@@ -9,7 +9,8 @@ use qnt9_simulator::{Coverage, Options, simulate};
 
 fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
-    let (from, to) = (numbers.first().copied().unwrap_or(0), numbers.get(1).copied().unwrap_or(100));
+    let (from, to) =
+        (numbers.first().copied().unwrap_or(0), numbers.get(1).copied().unwrap_or(100));
     let shrinks = numbers.get(2).copied().unwrap_or(0) as u32;
     let options = Options { shrinks, ..Options::default() };
     let begun = Instant::now();
@@ -25,12 +26,20 @@ fn main() {
                 broken += 1;
                 println!("{failure}");
                 if shrinks > 0 {
-                    println!("{} of {}\n{}", failure.needed, failure.happenings, failure.trace.join("\n"));
+                    println!(
+                        "{} of {}\n{}",
+                        failure.needed,
+                        failure.happenings,
+                        failure.trace.join("\n")
+                    );
                 }
             }
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{facts} facts in {seconds:.1} s: {:.0} a second; {broken} broken", facts as f64 / seconds);
+    println!(
+        "{facts} facts in {seconds:.1} s: {:.0} a second; {broken} broken",
+        facts as f64 / seconds
+    );
     println!("never: {}", coverage.missing().join(", "));
 }

@@ -149,7 +149,8 @@ impl Auditor {
         for (stream, project) in &self.projects {
             let Some(known) = state.projects.get(stream) else { continue };
             if known.holders != project.holders {
-                let what = format!("{stream}: {:?} hold, and {:?} did", known.holders, project.holders);
+                let what =
+                    format!("{stream}: {:?} hold, and {:?} did", known.holders, project.holders);
                 return Err(Broken::new("one-holder", what));
             }
         }
@@ -175,7 +176,8 @@ impl Auditor {
             _ => leg.attempts == leg.attempts_before,
         };
         if !agrees {
-            let what = format!("{stream}: {attempt} is {:?}, and the facts say {leg:?}", known.phase);
+            let what =
+                format!("{stream}: {attempt} is {:?}, and the facts say {leg:?}", known.phase);
             return Err(Broken::new("state", what));
         }
         Ok(())

@@ -10,4 +10,4 @@ pub(crate) use deeds::{DEED_KINDS, Deed};
 pub(crate) use repository::{Repository, Written};
 pub(crate) use rules::{Strictness, rules};
 pub(crate) use staff::staff;
-pub(crate) use workflows::{Workflows, job_kind, JobKind};
+pub(crate) use workflows::{JobKind, Workflows, job_kind};

@@ -34,7 +34,7 @@ use std::sync::{Arc, OnceLock};
 
 use audit::Broken;
 use company::Workflows;
-use world::{Happening, World};
+use world::World;
 
 pub use coverage::Coverage;
 
@@ -70,6 +70,9 @@ pub struct Options {
     pub skip: BTreeSet<u64>,
     /// Tries at making a failure smaller.
     pub shrinks: u32,
+    /// Facts that are said to be broken, so that tests have something to find.
+    #[cfg(test)]
+    forbids: Option<fn(&qnt9_model::Fact) -> bool>,
 }
 
 impl Default for Options {
@@ -81,6 +84,8 @@ impl Default for Options {
             trace: false,
             skip: BTreeSet::new(),
             shrinks: 200,
+            #[cfg(test)]
+            forbids: None,
         }
     }
 }
@@ -149,7 +154,7 @@ pub fn simulate(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
 struct Attempt {
     broken: Option<Broken>,
     facts: u64,
-    happened: Vec<Happening>,
+    happened: Vec<u64>,
     coverage: Coverage,
     heads: Vec<(String, String)>,
     trace: Vec<String>,

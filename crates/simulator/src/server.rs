@@ -3,21 +3,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use qnt9_engine::snapshot::{self, STATE_VERSION};
 use qnt9_engine::{State, apply::apply, step};
 use qnt9_model::entry::NO_PREVIOUS;
 use qnt9_model::{Actor, Ask, AttemptId, Command, Entry, Millis, Order, Refusal, StreamId};
-use qnt9_store::{Log as _, LogRead as _, Memory, NewEntry, StoreError, Text};
+use qnt9_store::{
+    Batch, Fence, LeaseHolder, Leases as _, Log as _, LogRead as _, Memory, NewEntry, NewSnapshot,
+    StoreError, TakenLease, Text,
+};
+use std::time::Duration;
 
 use crate::random::Random;
 
 /// Entries read at once while the log is folded.
 const PAGE_ENTRIES: usize = 1000;
 
+/// How long a server has its streams after it was last heard of.
+const LEASE: Duration = Duration::from_secs(3);
+
 /// One server's memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Server {
     pub(crate) state: State,
     heads: BTreeMap<StreamId, String>,
+    /// Under what it appends: whoever took over since has others.
+    fences: Vec<Fence>,
     /// Orders that are being carried out.
     pub(crate) carrying: BTreeSet<(StreamId, Order)>,
     /// How far the journal of each followed attempt was read.
@@ -45,8 +55,7 @@ impl Server {
     pub(crate) fn fold(disk: &Memory, known: Option<&Self>) -> Result<Self, FoldError> {
         let mut server = Self::default();
         if let Some(known) = known {
-            server.state = known.state.clone();
-            server.heads.clone_from(&known.heads);
+            server = known.bare();
         }
         let mut streams = disk.streams().map_err(FoldError::Store)?;
         streams.sort_by_key(|stream| stream != StreamId::PLATFORM);
@@ -82,6 +91,65 @@ impl Server {
                 self.heads.insert(id.clone(), stored.digest().to_string());
             }
         }
+    }
+
+    /// Takes over all streams, once whoever had them has not been heard of for long enough.
+    pub(crate) fn take_over(
+        &mut self,
+        disk: &mut Memory,
+        streams: &[&str],
+        number: u64,
+    ) -> Result<(), String> {
+        disk.advance(LEASE * 2);
+        let (id, address) = (format!("server-{number}"), "127.0.0.1:9009".to_owned());
+        let holder = LeaseHolder { id, address };
+        self.fences.clear();
+        for stream in streams {
+            match disk.take(stream, &holder, LEASE).map_err(|error| error.to_string())? {
+                TakenLease::Taken { fence } => {
+                    self.fences.push(Fence { stream: (*stream).to_owned(), number: fence });
+                }
+                held => return Err(format!("{stream} has run out and cannot be had: {held:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a server that is folded from this one's state begins with.
+    pub(crate) fn bare(&self) -> Self {
+        Self { state: self.state.clone(), heads: self.heads.clone(), ..Self::default() }
+    }
+
+    /// Throws its own state away for one that was taken from the log.
+    pub(crate) fn take_state_of(&mut self, folded: Self) {
+        (self.state, self.heads) = (folded.state, folded.heads);
+    }
+
+    /// Gives the log a snapshot of every stream.
+    pub(crate) fn keep_snapshots(&self, disk: &mut Memory) -> Result<(), String> {
+        for stream in self.heads.keys() {
+            let head = disk.head(stream.as_str()).map_err(|error| error.to_string())?;
+            let bytes = snapshot::write(&self.state, stream);
+            let new = NewSnapshot::new(stream.as_str(), head, STATE_VERSION, bytes);
+            disk.put_snapshot(new).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// As a start does: the log's snapshots, and what came behind them.
+    pub(crate) fn from_snapshots(disk: &Memory) -> Result<Self, String> {
+        let mut known = Self::default();
+        let mut streams = disk.streams().map_err(|error| error.to_string())?;
+        streams.sort_by_key(|stream| stream != StreamId::PLATFORM);
+        for stream in streams {
+            let Some(kept) = disk.snapshot(&stream).map_err(|error| error.to_string())? else {
+                continue;
+            };
+            let id = StreamId::from(stream);
+            snapshot::read(&mut known.state, &id, &kept.state).map_err(|e| e.to_string())?;
+            known.heads.insert(id, kept.at.digest.to_string());
+        }
+        Self::fold(disk, Some(&known)).map_err(|error| error.to_string())
     }
 
     /// Decides one command.
@@ -126,7 +194,9 @@ pub(crate) type Decided = Result<Option<u64>, Refusal>;
 
 impl Draft {
     /// Appends it whole or not at all.
-    pub(crate) fn append(&self, disk: &mut Memory) -> Result<(), StoreError> {
-        disk.append(&self.batch)
+    pub(crate) fn append(&self, server: &Server, disk: &mut Memory) -> Result<(), StoreError> {
+        let batch = Batch { entries: &self.batch, fences: &server.fences };
+        let results = disk.append_group(&[batch])?;
+        results.into_iter().try_for_each(|result| result.map_err(StoreError::from))
     }
 }

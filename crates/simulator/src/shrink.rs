@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::audit::Broken;
-use crate::world::Happening;
 use crate::{Attempt, Failure, Options, attempt};
 
 /// Lines of the trace that are kept, from its end.
@@ -13,10 +12,10 @@ pub(crate) fn shrink(
     seed: u64,
     options: &Options,
     broken: Broken,
-    happened: &[Happening],
+    happened: &[u64],
     fact: u64,
 ) -> Failure {
-    let mut needed: Vec<u64> = happened.iter().map(|happening| happening.id).collect();
+    let mut needed = happened.to_vec();
     let mut skip = options.skip.clone();
     let mut tries = options.shrinks;
     let mut chunk = needed.len().div_ceil(2);
@@ -30,7 +29,7 @@ pub(crate) fn shrink(
             match breaks(seed, options, &without, &broken) {
                 Some(smaller) => {
                     skip = without;
-                    needed = smaller.happened.iter().map(|happening| happening.id).collect();
+                    needed = smaller.happened;
                 }
                 None => from += chunk,
             }

@@ -39,6 +39,8 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// Monday, 2 November 2026, 07:00 UTC.
 const BEGINNING: Millis = Millis(1_793_602_800_000);
+/// Every stream there may ever be.
+const STREAMS: [&str; 4] = [StreamId::PLATFORM, "shop", "srs", "lab"];
 /// Letters that may be sent once more.
 const OLD_LETTERS: usize = 64;
 
@@ -106,10 +108,13 @@ pub(crate) struct World<'a> {
     /// The identity of what happens now, and how many followed from it.
     current: u64,
     children: u64,
-    pub(crate) happened: Vec<Happening>,
+    /// The identities of all deeds and accidents, which could be left out.
+    pub(crate) happened: Vec<u64>,
     key: MasterKey,
     disk: Memory,
     server: Option<Server>,
+    /// Servers that were ever started.
+    servers: u64,
     /// A server that was paused and does not know that another one took over.
     paused: Option<Server>,
     /// What the log folded to some time ago.
@@ -131,14 +136,9 @@ pub(crate) struct World<'a> {
     /// Lines kept when somebody wants to read them.
     pub(crate) trace: Vec<String>,
     pub(crate) is_over: bool,
-}
-
-/// Something that people or accidents did, and that could be left out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Happening {
-    pub(crate) id: u64,
-    /// Facts before it.
-    pub(crate) at_fact: u64,
+    /// Every fact in the order in which it became durable.
+    #[cfg(test)]
+    seen: Vec<qnt9_model::Entry>,
 }
 
 impl<'a> World<'a> {
@@ -165,7 +165,8 @@ impl<'a> World<'a> {
             happened: Vec::new(),
             disk: Memory::new(&key),
             key,
-            server: Some(Server::default()),
+            server: None,
+            servers: 0,
             paused: None,
             snapshot: None,
             inbox: Vec::new(),
@@ -183,6 +184,8 @@ impl<'a> World<'a> {
             old_letters: VecDeque::new(),
             trace: Vec::new(),
             is_over: false,
+            #[cfg(test)]
+            seen: Vec::new(),
         }
     }
 
@@ -269,7 +272,7 @@ impl<'a> World<'a> {
         if self.options.skip.contains(&id) {
             return false;
         }
-        self.happened.push(Happening { id, at_fact: self.auditor.facts });
+        self.happened.push(id);
         self.note(what);
         true
     }

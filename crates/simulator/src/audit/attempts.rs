@@ -76,9 +76,7 @@ impl Project {
                 Ok(())
             }
             Fact::GatesClosed { run, job, .. } => self.end(entry, *run, job, Outcome::Failure),
-            Fact::JobSuperseded { run, job, .. } => {
-                self.end(entry, *run, job, Outcome::Cancelled)
-            }
+            Fact::JobSuperseded { run, job, .. } => self.end(entry, *run, job, Outcome::Cancelled),
             _ => Ok(()),
         }
     }
@@ -117,7 +115,10 @@ impl Project {
                 return broken("gates", "the job starts, and its gates never opened");
             }
             if self.holders.get(environment) != Some(&(attempt.run, attempt.job.clone())) {
-                return broken("one-holder", "the job starts, and another one holds its environment");
+                return broken(
+                    "one-holder",
+                    "the job starts, and another one holds its environment",
+                );
             }
         }
         if let Some(most) = self.parallel_max(attempt, &leg.job.clone())

@@ -69,11 +69,7 @@ impl Project {
         }
     }
 
-    fn known(
-        &mut self,
-        entry: &Entry,
-        id: DeploymentId,
-    ) -> Result<&mut DeploymentBook, Broken> {
+    fn known(&mut self, entry: &Entry, id: DeploymentId) -> Result<&mut DeploymentBook, Broken> {
         let known = self.deployments.get_mut(&id);
         known.ok_or_else(|| Broken::of("deployment", entry, "there is no such deployment"))
     }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qnt9_model::fact::{Cause, Subjects};
-use qnt9_model::policy::{
-    ApprovalRule, EnvironmentPolicy, EvidenceRule, Exclude, Trigger, Window,
-};
+use qnt9_model::policy::{ApprovalRule, EnvironmentPolicy, EvidenceRule, Exclude, Trigger, Window};
 use qnt9_model::{
     AttemptId, CheckId, Entry, EnvironmentName, Fact, JobKey, Millis, Person, ReleaseDigest, Role,
     RunId, Sha,
@@ -176,7 +174,9 @@ impl Project {
         if rules.trigger == Trigger::Manual && !matches!(first, Some(Cause::Dispatch { .. })) {
             return Some("nobody dispatched it".to_owned());
         }
-        if let Some(missing) = rules.evidence.iter().find(|rule| !self.is_proved(rule, &run.commit, subjects)) {
+        if let Some(missing) =
+            rules.evidence.iter().find(|rule| !self.is_proved(rule, &run.commit, subjects))
+        {
             return Some(format!("{missing:?} was not proved"));
         }
         // Without a wait nothing is to be compared with the clock, which may have been set back.
@@ -298,7 +298,8 @@ impl Project {
         let Some(run) = self.runs.get(&run).filter(|_| rule.exclude == Exclude::Authors) else {
             return excluded;
         };
-        let mut serving = self.serving.iter().filter(|(place, _)| place.environment == *environment);
+        let mut serving =
+            self.serving.iter().filter(|(place, _)| place.environment == *environment);
         let base = serving.find_map(|(_, id)| {
             let release = &self.deployments.get(id)?.release;
             Some(&self.releases.get(release)?.commit)

@@ -62,7 +62,15 @@ impl Project {
 
     fn create(&mut self, entry: &Entry) -> Result<(), Broken> {
         let Fact::RunCreated {
-            path, number, cause, reference, commit, workflow, concurrency, repeat, ..
+            path,
+            number,
+            cause,
+            reference,
+            commit,
+            workflow,
+            concurrency,
+            repeat,
+            ..
         } = &entry.fact
         else {
             return Ok(());
@@ -145,8 +153,9 @@ impl Project {
             run.legs.insert(key.clone(), leg);
         }
         let plans = self.plans.range((of, "".into())..).take_while(|((run, _), _)| *run == of);
-        let plans: Vec<_> =
-            plans.map(|((_, environment), hash)| ((id, environment.clone()), hash.clone())).collect();
+        let plans: Vec<_> = plans
+            .map(|((_, environment), hash)| ((id, environment.clone()), hash.clone()))
+            .collect();
         self.plans.extend(plans);
     }
 
@@ -214,7 +223,9 @@ impl Project {
 
     fn finish(&mut self, entry: &Entry, id: RunId, result: Outcome) -> Result<(), Broken> {
         let run = self.live_run(entry, id)?;
-        if run.started && let Some(key) = run.jobs.keys().find(|key| run.result(key).is_none()) {
+        if run.started
+            && let Some(key) = run.jobs.keys().find(|key| run.result(key).is_none())
+        {
             return Err(Broken::of("run-result", entry, format!("{key} has not ended")));
         }
         let results: Vec<Outcome> = run.jobs.keys().filter_map(|key| run.result(key)).collect();

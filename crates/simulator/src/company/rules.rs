@@ -72,7 +72,8 @@ impl Strictness {
 pub(crate) fn rules(name: &str, strict: &Strictness, today: &str) -> String {
     let wait = strict.wait.map(|wait| format!("wait = \"{wait}\"\n")).unwrap_or_default();
     let trigger = if strict.manual { "trigger = \"manual\"\n" } else { "" };
-    let evidence = if strict.evidence { "evidence = [\"tests\", \"load-test@staging\"]\n" } else { "" };
+    let evidence =
+        if strict.evidence { "evidence = [\"tests\", \"load-test@staging\"]\n" } else { "" };
     let rollout = if strict.canary {
         "rollout = { strategy = \"canary\", steps = [10, 50, 100], step_for = \"1m\", min_requests = 50 }\n"
     } else {

@@ -11,7 +11,9 @@ use crate::server::{Decided, Draft, Server};
 use super::{Event, HOUR, Letter, MINUTE, Origin, SECOND, World};
 
 /// A snapshot is taken when so many facts came since the last one.
-const SNAPSHOT_FACTS: u64 = 700;
+const SNAPSHOT_FACTS: u64 = 300;
+/// The log is given a snapshot when so many facts came since the last one.
+const KEPT_SNAPSHOT_FACTS: u64 = 1_500;
 /// The whole state is looked at when so many facts came since the last time.
 const REST_FACTS: u64 = 400;
 
@@ -55,13 +57,13 @@ impl World<'_> {
         server
             .tick(now, &mut draft)
             .map_err(|refusal| Broken::new("tick", format!("a tick was refused: {refusal}")))?;
-        if draft.entries.is_empty() && due.is_some_and(|due| deadline(&server.state, now) == Some(due)) {
+        if draft.entries.is_empty()
+            && due.is_some_and(|due| deadline(&server.state, now) == Some(due))
+        {
             let late = now.since(due.unwrap_or_default());
             return Err(Broken::new("deadline", format!("a moment {late} ms ago is due for ever")));
         }
-        server
-            .seal(&mut draft, random)
-            .map_err(|reason| Broken::new("seal", reason))?;
+        server.seal(&mut draft, random).map_err(|reason| Broken::new("seal", reason))?;
         let fate = self.fate(&draft, random);
         self.append(server, draft, answers, fate, random)
     }
@@ -95,7 +97,7 @@ impl World<'_> {
     ) -> Result<(), Broken> {
         if !matches!(fate, Fate::DiesBefore | Fate::Fails) && !draft.entries.is_empty() {
             draft
-                .append(&mut self.disk)
+                .append(&server, &mut self.disk)
                 .map_err(|error| Broken::new("append", format!("the log refused: {error}")))?;
             self.see(&draft.entries)?;
         }
@@ -114,9 +116,8 @@ impl World<'_> {
             Fate::Fails | Fate::Lies => {
                 // Its own state is thrown away and taken from the log again, as the orders it was
                 // carrying out are its own business and go on.
-                let (carrying, following) = (server.carrying.clone(), server.following.clone());
-                server = self.fold()?;
-                (server.carrying, server.following) = (carrying, following);
+                let folded = self.fold()?;
+                server.take_state_of(folded);
                 self.server = Some(server);
                 for (letter, _) in answers {
                     let reason = "the disk is full".to_owned();
@@ -135,9 +136,15 @@ impl World<'_> {
     fn see(&mut self, entries: &[Entry]) -> Result<(), Broken> {
         for entry in entries {
             self.coverage.fact(&entry.fact);
+            #[cfg(test)]
+            self.seen.push(entry.clone());
             self.note(|| format!("  fact {}", crate::told::entry(entry)));
             self.auditor.see(entry)?;
             self.compare(entry)?;
+            #[cfg(test)]
+            if self.options.forbids.is_some_and(|forbids| forbids(&entry.fact)) {
+                return Err(Broken::of("forbidden", entry, "a test says so"));
+            }
             if self.options.until == Some(self.auditor.facts) {
                 self.is_over = true;
             }
@@ -158,10 +165,10 @@ impl World<'_> {
             super::rest::check(&server.state, &self.auditor, self.server_time())?;
         }
         if passed(SNAPSHOT_FACTS) {
-            let mut snapshot = server.clone();
-            snapshot.carrying.clear();
-            snapshot.following.clear();
-            self.snapshot = Some(snapshot);
+            self.snapshot = Some(server.bare());
+        }
+        if passed(KEPT_SNAPSHOT_FACTS) {
+            server.keep_snapshots(&mut self.disk).map_err(|e| Broken::new("snapshot", e))?;
         }
         Ok(())
     }
@@ -180,6 +187,7 @@ impl World<'_> {
         if appended {
             let again = self.fold()?;
             same("replay", &again, &dead)?;
+            self.snapshot = Some(again);
         }
         let down = random.between(200..=20 * SECOND);
         self.later(down, Event::Restart);
@@ -191,7 +199,12 @@ impl World<'_> {
             return Ok(());
         }
         self.note(|| "the server starts".to_owned());
-        let server = self.fold()?;
+        let mut server = self.fold()?;
+        self.snapshot = Some(server.bare());
+        self.servers += 1;
+        server
+            .take_over(&mut self.disk, &super::STREAMS, self.servers)
+            .map_err(|reason| Broken::new("lease", reason))?;
         let streams: Vec<StreamId> = server.state.projects.keys().cloned().collect();
         self.server = Some(server);
         for stream in streams {
@@ -213,14 +226,12 @@ impl World<'_> {
         self.restart()
     }
 
-    /// The paused server goes on as if nothing had been: what it writes must be refused whole, unless
-    /// nobody wrote since.
+    /// The paused server goes on as if nothing had been: what it writes must be refused, even if
+    /// nobody has written since.
     pub(super) fn awake(&mut self, random: &mut Random) -> Result<(), Broken> {
         let Some(mut stale) = self.paused.take() else { return Ok(()) };
         let Some(stream) = stale.state.projects.keys().next().cloned() else { return Ok(()) };
         self.note(|| "the paused server wakes up".to_owned());
-        let current = self.fold()?;
-        let moved_on = current.state.sequence(&stream) > stale.state.sequence(&stream);
         let command = Command::Notify {
             call: None,
             title: "still here".to_owned(),
@@ -231,20 +242,18 @@ impl World<'_> {
         let mut draft = Draft::default();
         let decided = stale.decide(&ask, self.server_time(), &mut draft);
         stale.seal(&mut draft, random).map_err(|reason| Broken::new("seal", reason))?;
-        if decided.is_err() || !moved_on {
-            return Ok(());
+        if decided.is_ok() && draft.append(&stale, &mut self.disk).is_ok() {
+            return Err(Broken::new("fencing", "a server that was replaced appended to the log"));
         }
-        match draft.append(&mut self.disk) {
-            Ok(()) => Err(Broken::new("fencing", "a server that was replaced appended to the log")),
-            Err(_) => Ok(()),
-        }
+        Ok(())
     }
 
     fn clock_accident(&mut self, random: &mut Random) {
         if !random.chance(self.swarm.accidents.clock) {
             return;
         }
-        let jump = random.pick([-10 * MINUTE, -SECOND, SECOND, MINUTE, HOUR, 30 * HOUR, -30 * HOUR]);
+        let jump =
+            random.pick([-10 * MINUTE, -SECOND, SECOND, MINUTE, HOUR, 30 * HOUR, -30 * HOUR]);
         if self.happens(|| format!("the server's clock jumps by {jump} ms")) {
             self.skew_ms += jump;
         }
@@ -280,7 +289,8 @@ impl World<'_> {
             }
         }
         server.carrying.retain(|order| outstanding.contains(order));
-        let new: Vec<(StreamId, Order)> = outstanding.difference(&server.carrying).cloned().collect();
+        let new: Vec<(StreamId, Order)> =
+            outstanding.difference(&server.carrying).cloned().collect();
         for order in new {
             server.carrying.insert(order.clone());
             self.later(3, Event::Carry(Box::new(order)));

@@ -24,6 +24,7 @@ impl World<'_> {
     pub(super) fn found(&mut self) -> Result<(), Broken> {
         let swarm = self.swarm.clone();
         self.swarm.calm();
+        self.restart()?;
         let mut random = Random::new(self.current);
         let platform = StreamId::platform();
         for person in self.people.clone() {
@@ -34,8 +35,7 @@ impl World<'_> {
             let project = StreamId::from(name);
             projects.push(project.clone());
             let default_branch = "main".to_owned();
-            let command =
-                Command::CreateProject { project, embedded, time_scale, default_branch };
+            let command = Command::CreateProject { project, embedded, time_scale, default_branch };
             self.hand_in(&platform, command, Origin::Nobody);
         }
         self.commit(&mut random)?;
@@ -360,9 +360,7 @@ fn rerun(project: &Project, random: &mut Random) -> Option<Command> {
         (0, _) => Command::Rerun { run: id, what: Again::All },
         (1, _) => Command::Rerun { run: id, what: Again::Failed },
         (2, Some(job)) => Command::Rerun { run: id, what: Again::Job(job) },
-        (3, Some(job)) => {
-            Command::RetryFrom { run: id, job, step: random.below(3) as u32 }
-        }
+        (3, Some(job)) => Command::RetryFrom { run: id, job, step: random.below(3) as u32 },
         _ => return None,
     })
 }

@@ -94,11 +94,10 @@ impl World<'_> {
     fn spawn(&mut self, stream: &StreamId, attempt: &AttemptId) -> Result<(), Broken> {
         self.auditor.may_run(stream, attempt)?;
         let Some(server) = &self.server else { return Ok(()) };
-        let Some(leg) = server
-            .state
-            .projects
-            .get(stream)
-            .and_then(|project| project.runs.get(&attempt.run)?.legs.get(&attempt.job).cloned())
+        let Some(leg) =
+            server.state.projects.get(stream).and_then(|project| {
+                project.runs.get(&attempt.run)?.legs.get(&attempt.job).cloned()
+            })
         else {
             return Ok(());
         };
@@ -311,12 +310,7 @@ impl World<'_> {
     }
 
     /// A release of this attempt's own; now and then the very same bytes come out again.
-    fn build(
-        &mut self,
-        _stream: &StreamId,
-        key: &CallKey,
-        random: &mut Random,
-    ) -> Option<Command> {
+    fn build(&mut self, _stream: &StreamId, key: &CallKey, random: &mut Random) -> Option<Command> {
         let digest = format!("sha256:{:032x}{:032x}", random.next(), key.attempt.run.0);
         let work = &self.swarm.work;
         let quality = if random.chance(work.release_dead) {

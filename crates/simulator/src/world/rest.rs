@@ -66,6 +66,11 @@ fn waits(state: &State, project: &Project, run: &Run, now: Millis) -> bool {
     at_work
         || run.legs.values().any(|leg| match leg.phase {
             LegPhase::Lost => true,
+            LegPhase::Queued => leg.leg.concurrency.as_ref().is_some_and(|own| {
+                let others = project.live.iter().filter_map(|id| project.runs.get(id));
+                let mut others = others.filter(|other| other.is_in_group(&own.group));
+                others.any(|other| other.id != run.id || other.legs.len() > 1)
+            }),
             LegPhase::Gated => match Gate::of(&state.platform, project, run, leg) {
                 Some(gate) => {
                     let why = gate.why(now);
@@ -215,6 +220,8 @@ impl World<'_> {
         let whole = Server::fold(&self.disk, None)
             .map_err(|error| Broken::new("fold", error.to_string()))?;
         super::commit::same("whole-fold", &whole, &server)?;
+        let resumed = Server::from_snapshots(&self.disk).map_err(|e| Broken::new("snapshot", e))?;
+        super::commit::same("snapshot-and-tail", &resumed, &server)?;
         for stream in self.disk.streams().map_err(|e| Broken::new("store", e.to_string()))? {
             verify_stream(&self.disk, &stream, Some(&self.key))
                 .map_err(|error| Broken::new("chain", error.to_string()))?;
@@ -236,19 +243,26 @@ impl World<'_> {
             return Ok(());
         }
         let at = 1 + random.below(tail.len() as u64 - 2) as usize;
-        let mut dropped = tail.clone();
-        dropped.remove(at);
-        let mut bent = tail.clone();
-        let byte = bent[at].line.len() / 2;
-        bent[at].line[byte] ^= 1;
-        let mut swapped = tail.clone();
-        swapped.swap(at, at - 1);
-        for (how, torn) in [("dropped", dropped), ("bent", bent), ("swapped", swapped)] {
-            if self.passes(stream, from, &torn, &head) {
-                let place = from + at as u64;
-                let what = format!("{stream}: entry {place} was {how}, and nobody noticed");
-                return Err(Broken::new("chain", what));
+        let mut torn = tail;
+        let how = match random.below(3) {
+            0 => {
+                torn.remove(at);
+                "dropped"
             }
+            1 => {
+                let byte = torn[at].line.len() / 2;
+                torn[at].line[byte] ^= 1;
+                "bent"
+            }
+            _ => {
+                torn.swap(at, at - 1);
+                "swapped"
+            }
+        };
+        if self.passes(stream, from, &torn, &head) {
+            let place = from + at as u64;
+            let what = format!("{stream}: entry {place} was {how}, and nobody noticed");
+            return Err(Broken::new("chain", what));
         }
         Ok(())
     }
@@ -264,9 +278,26 @@ impl World<'_> {
     pub(crate) fn heads(&self) -> Vec<(String, Head)> {
         let streams = self.disk.streams().unwrap_or_default();
         let head = |stream: String| {
-            let head = self.disk.head(&stream).unwrap_or(Head { sequence: 0, digest: Digest::ZERO });
+            let head =
+                self.disk.head(&stream).unwrap_or(Head { sequence: 0, digest: Digest::ZERO });
             (stream, head)
         };
         streams.into_iter().map(head).collect()
+    }
+
+    /// The log as `qnt9 audit export` writes it.
+    #[cfg(test)]
+    pub(crate) fn export(&self) -> String {
+        let mut bytes = Vec::new();
+        for stream in self.disk.streams().expect("memory is read") {
+            qnt9_store::export(&self.disk, &stream, &mut bytes).expect("memory is written");
+        }
+        String::from_utf8(bytes).expect("JSON is text")
+    }
+
+    /// The facts in the order in which they became durable.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> Vec<qnt9_model::Entry> {
+        self.seen.clone()
     }
 }
