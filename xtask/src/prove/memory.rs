@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::Options;
 use super::http::Connection;
-use super::platform::Ground;
+use super::platform::{Ground, Platform};
 use crate::tools;
 
 const READY_MAX: Duration = Duration::from_secs(1);
@@ -44,6 +44,19 @@ pub(super) fn prove(options: &Options) -> Result<()> {
 
 /// From the start of the program until its health answers.
 fn ready(ground: &Ground, args: &[&str]) -> Result<Duration> {
+    let (platform, took) = ready_within(ground, args, READY_MAX * 20)?;
+    platform.wait_for("empty", |event| event["event"] == "empty")?;
+    let status = platform.interrupt()?;
+    ensure!(status.success(), "it ended with {status}");
+    Ok(took)
+}
+
+/// A platform whose health answers, and how long that took.
+pub(super) fn ready_within(
+    ground: &Ground,
+    args: &[&str],
+    patience: Duration,
+) -> Result<(Platform, Duration)> {
     let since = Instant::now();
     let platform = ground.up(args)?;
     let healthy = || {
@@ -51,18 +64,14 @@ fn ready(ground: &Ground, args: &[&str]) -> Result<Duration> {
         anyhow::Ok(answer.0 == 200)
     };
     while !healthy().unwrap_or(false) {
-        ensure!(since.elapsed() < READY_MAX * 20, "it never answered");
+        ensure!(since.elapsed() < patience, "it never answered");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let took = since.elapsed();
-    platform.wait_for("empty", |event| event["event"] == "empty")?;
-    let status = platform.interrupt()?;
-    ensure!(status.success(), "it ended with {status}");
-    Ok(took)
+    Ok((platform, since.elapsed()))
 }
 
 /// The most memory the process had in RAM so far, as proc(5) says it in `VmHWM`.
-fn peak_kb(pid: u32) -> Option<u64> {
+pub(super) fn peak_kb(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()

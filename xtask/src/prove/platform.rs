@@ -43,6 +43,10 @@ impl Ground {
         &self.folder
     }
 
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
