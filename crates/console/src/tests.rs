@@ -292,7 +292,13 @@ fn the_past_says_that_it_is_one_and_offers_no_act() {
 #[test]
 fn two_releases_stand_side_by_side() {
     let sample = Sample::story();
-    check(&sample, &Visitor::default(), "difference", "<main", "</main>", &expect![[r#"
+    check(
+        &sample,
+        &Visitor::default(),
+        "difference",
+        "<main",
+        "</main>",
+        &expect![[r#"
         Releases / Difference
         From sha256:1a0000000000000000000000000000000e9f14c22c41f9e1a000000000000000 to staging
         3 commits come with it.
@@ -329,7 +335,8 @@ fn two_releases_stand_side_by_side() {
         tests : format, lint, unit and http tests, terraform
         load-test in staging: P99 1,340 ms over 1,000 ms; P95 231 ms, failed 0.02 %
         qnt9 releases diff sha256:1a0000000000000000000000000000000e9f14c22c41f9e1a000000000000000 staging
-    "#]]);
+    "#]],
+    );
 }
 
 /// The story, with the runner of the staging deploy of its last run lost in its second step.
@@ -345,7 +352,13 @@ fn lost() -> (Sample, String) {
 fn a_lost_job_says_what_is_known_and_offers_three_decisions() {
     let (sample, page) = lost();
     let dana = signed_in("dana", Role::Developer);
-    check(&sample, &dana, &page, "id=\"lost-deploy\"", "</section>", &expect![[r#"
+    check(
+        &sample,
+        &dana,
+        &page,
+        "id=\"lost-deploy\"",
+        "</section>",
+        &expect![[r#"
         The runner of deploy was lost: a person decides
         The process of its job is gone. It may have changed production already, so it is not run again by itself.
         Verify that this is the approved plan success
@@ -358,8 +371,15 @@ fn a_lost_job_says_what_is_known_and_offers_three_decisions() {
         qnt9 resume 304.deploy
         qnt9 rerun 304.deploy
         qnt9 abandon 304.deploy
-    "#]]);
-    check(&sample, &dana, &page, "id=\"why\"", "</section>", &expect![[r#"
+    "#]],
+    );
+    check(
+        &sample,
+        &dana,
+        &page,
+        "id=\"why\"",
+        "</section>",
+        &expect![[r#"
         Why run 304 stands where it stands
         Not yet
         deploy: the process of its job is gone; a person must decide
@@ -376,15 +396,29 @@ fn a_lost_job_says_what_is_known_and_offers_three_decisions() {
         qnt9 resume 304.deploy
         qnt9 rerun 304.deploy
         qnt9 abandon 304.deploy
-    "#]]);
-    check(&sample, &dana, "home", "id=\"needs\"", "id=\"board\"", &expect![[r#"
+    "#]],
+    );
+    check(
+        &sample,
+        &dana,
+        "home",
+        "id=\"needs\"",
+        "id=\"board\"",
+        &expect![[r#"
         One thing needs you
         Production serves 2c41f9e, 3 commits behind main.
         Decide what becomes of deploy in run 304 runner lost
         The process of its job is gone. The step “Apply” was under way. It may have changed production already, so it is not run again by itself.
-    "#]]);
+    "#]],
+    );
     let nobody = Visitor::default();
-    check(&sample, &nobody, &page, "id=\"lost-deploy\"", "</section>", &expect![[r#"
+    check(
+        &sample,
+        &nobody,
+        &page,
+        "id=\"lost-deploy\"",
+        "</section>",
+        &expect![[r#"
         The runner of deploy was lost: a person decides
         The process of its job is gone. It may have changed production already, so it is not run again by itself.
         Verify that this is the approved plan success
@@ -395,7 +429,8 @@ fn a_lost_job_says_what_is_known_and_offers_three_decisions() {
         qnt9 resume 304.deploy
         qnt9 rerun 304.deploy
         qnt9 abandon 304.deploy
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

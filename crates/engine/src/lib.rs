@@ -32,6 +32,7 @@ mod settle;
 pub mod snapshot;
 pub mod state;
 mod stops;
+pub mod trial;
 
 pub use machine::{step, step_looking_at_everything};
 pub use orders::{deadline, orders};

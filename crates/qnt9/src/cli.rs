@@ -66,6 +66,9 @@ pub enum Command {
     Resolve(Resolve),
     /// Explain why a run, a job, an environment or a deployment stands where it stands
     Why(Why),
+    /// Rules before they bite
+    #[command(subcommand)]
+    Policy(Policy),
     /// What is where, since when, by whom
     Environments,
     /// List releases, or say what differs between two
@@ -307,6 +310,38 @@ pub struct Why {
     /// A run, RUN.JOB, an environment, or `deployment ID`
     #[arg(required = true, num_args = 1..=2)]
     pub subject: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Could this person deploy this, there, at that time? Or: what would a changed file have blocked?
+    Test(PolicyTest),
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("question").required(true).args(["person", "file"])))]
+pub struct PolicyTest {
+    /// Who would dispatch it
+    #[arg(long, requires = "environment")]
+    pub person: Option<String>,
+    /// Where it would go
+    #[arg(long, requires = "person")]
+    pub environment: Option<String>,
+    /// The commit, or its beginning [default: the head of the default branch]
+    #[arg(long, requires = "person", conflicts_with = "release")]
+    pub commit: Option<String>,
+    /// The release, by its digest or its beginning
+    #[arg(long, requires = "person")]
+    pub release: Option<String>,
+    /// When [default: now]
+    #[arg(long, value_name = "TIME", requires = "person")]
+    pub at: Option<String>,
+    /// A changed qnt9.toml, against the last deployments
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// How many deployments
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "file")]
+    pub last: usize,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod evidence;
 mod logs;
 mod lost;
 mod notifications;
+mod policy;
 mod releases;
 mod rerun;
 mod retry;
@@ -57,6 +58,7 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
             lost::at_once(common, &args.job, decision).await
         }
         Command::Why(args) => why::run(common, &args).await,
+        Command::Policy(cli::Policy::Test(args)) => policy::test(common, &args).await,
         Command::Environments => environments::run(common).await,
         Command::Releases(cli::Releases { diff: Some(cli::ReleasesCommand::Diff(args)) })
         | Command::Diff(args) => diff::run(common, &args).await,

@@ -9,6 +9,7 @@ pub mod diagnostics;
 pub mod difference;
 pub mod environments;
 pub mod lost;
+pub mod policy;
 pub mod run;
 pub mod runs;
 pub mod status;

@@ -16,6 +16,7 @@ pub(crate) mod compare;
 mod environments;
 mod error;
 mod logs;
+mod policy;
 mod request;
 mod rollback;
 mod runs;
@@ -78,6 +79,7 @@ fn of_project() -> Router<Core> {
         .route("/diff", get(compare::compare))
         .route("/deployments", get(environments::deployments))
         .route("/deployments/{deployment}", get(environments::deployment))
+        .route("/policy/test", post(policy::test))
         .route("/why/{subject}", get(why::why))
         .route("/secrets", get(things::secrets))
         .route("/secrets/{name}", put(things::set_secret))

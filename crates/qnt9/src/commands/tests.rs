@@ -58,6 +58,7 @@ fn the_help_names_every_command() {
           resume         Look once more for the lost runner of a job: if it is found, what it did counts
           abandon        Give up a job whose runner was lost: it counts as failed
           why            Explain why a run, a job, an environment or a deployment stands where it stands
+          policy         Rules before they bite
           environments   What is where, since when, by whom
           releases       List releases, or say what differs between two
           diff           What differs between two releases, or between what two environments serve

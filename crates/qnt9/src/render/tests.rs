@@ -157,7 +157,9 @@ fn a_lost_job_says_what_is_known_before_anybody_decides() {
     for decision in [ResolveDecision::Resume, ResolveDecision::Rerun, ResolveDecision::Abandon] {
         shown.push_str(&format!("{}\n", super::lost::consequence(decision)));
     }
-    check(&shown, &expect![[r#"
+    check(
+        &shown,
+        &expect![[r#"
         job deploy of run 12, for production: its runner was lost 1 min ago
           the process of its job is gone
           ✓ Verify the plan  success
@@ -167,12 +169,15 @@ fn a_lost_job_says_what_is_known_before_anybody_decides() {
         resume: its runner is looked for once more; if it is found, what it did and does counts
         rerun: the job begins anew, and the steps that ended are run a second time
         abandon: the job counts as failed; what its steps changed stays changed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn two_releases_say_what_differs_and_by_whose_word() {
-    check(&difference::text(&sample::difference(), &clock()), &expect![[r#"
+    check(
+        &difference::text(&sample::difference(), &clock()),
+        &expect![[r#"
         from  stock 4be1…00 of 2c41f9e (in production), built 10 min ago
         to    stock 77ab…00 of 9f03c1a (in staging), built 10 min ago
 
@@ -190,7 +195,8 @@ fn two_releases_say_what_differs_and_by_whose_word() {
 
         to 77ab…00
           production 2 min ago: succeeded by carol (run 12)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

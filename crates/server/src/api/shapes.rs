@@ -653,6 +653,61 @@ shapes! {
         /// What only the other's plan says.
         only_to: Vec<PlanLine>,
     }
+    /// Could this person deploy this, there, at that time?
+    PolicyCould {
+        /// Who.
+        person: String,
+        /// Where.
+        environment: EnvironmentName,
+        /// What, by the beginning of a commit; the head of the default branch when nothing is said.
+        #[serde(default)]
+        commit: Option<String>,
+        /// What, by a release.
+        #[serde(default)]
+        release: Option<String>,
+        /// When; now when absent. An earlier moment is asked of how things stood then.
+        #[serde(default)]
+        at: Option<Millis>,
+    }
+    /// Which of the last deployments would these rules have blocked?
+    PolicyBlocked {
+        /// The file's name, for messages.
+        name: String,
+        /// Its text.
+        file: String,
+        /// How many deployments are looked at.
+        #[serde(default)]
+        last: Option<usize>,
+    }
+    /// Whether somebody could deploy.
+    CouldShape {
+        /// Who.
+        person: String,
+        /// What.
+        commit: Sha,
+        /// Where.
+        environment: EnvironmentName,
+        /// When.
+        at: Millis,
+        /// Whether nothing stands against it but approvals that people can give at once. The wait of
+        /// the environment counts as over.
+        could: bool,
+        /// When it could at the earliest, where that is later.
+        earliest: Option<Millis>,
+        /// The tree.
+        why: Why,
+    }
+    /// A deployment under other rules.
+    BlockedShape {
+        /// The deployment.
+        deployment: DeploymentShape,
+        /// Where it went.
+        environment: EnvironmentName,
+        /// Whether they would have blocked it when its gates opened.
+        blocked: bool,
+        /// The tree under these rules.
+        why: Why,
+    }
     /// `GET .../why/{id}`.
     WhyShape {
         /// What it is about, in words.
@@ -870,6 +925,26 @@ shapes! {
         /// What to do.
         action: DatabaseAction,
     }
+}
+
+/// `POST .../policy/test`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PolicyTest {
+    /// Other rules against what was deployed.
+    Blocked(PolicyBlocked),
+    /// The rules in force against a wish.
+    Could(PolicyCould),
+}
+
+/// What came of `POST .../policy/test`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PolicyTrial {
+    /// Of a wish.
+    Could(CouldShape),
+    /// Of other rules: the last deployments, oldest first.
+    Blocked(Vec<BlockedShape>),
 }
 
 /// What a person decides about a lost job.

@@ -96,6 +96,52 @@ async fn a_dry_run_says_what_a_rollback_does_and_does_nothing() {
 }
 
 #[tokio::test]
+async fn rules_are_tried_before_they_bite() {
+    let site = Site::new().await;
+    let (_, release) = site.gated().await;
+    let vic = site.token("vic");
+    let path = project("/policy/test");
+    let could = |person: &str, environment: &str| json!({"person": person, "environment": environment, "release": release});
+    let before = site.core.read(|state| state.sequence(&"shop".into()));
+    let yes = site.post(&path, &vic, &could("carol", "production")).await.ok();
+    assert_eq!(yes["could"], true, "two people can approve: {yes:#}");
+    assert_eq!(yes["why"]["holds"], "not-yet");
+    let no = site.post(&path, &vic, &could("vic", "production")).await.ok();
+    assert_eq!((&no["could"], &no["why"]["of"][0]["holds"]), (&json!(false), &json!("no")));
+    let nobody = site.post(&path, &vic, &could("mallory", "production")).await.ok();
+    assert_eq!(nobody["could"], false);
+    for (asked, word) in [
+        (could("carol", "moon"), "there is no environment"),
+        (json!({"person": "carol", "environment": "production", "commit": "ffffffff"}), "commit"),
+        (json!({"person": "carol"}), "did not match"),
+        (json!({"name": "qnt9.toml", "file": "[enviroment.x]"}), "qnt9.toml"),
+    ] {
+        let refused = site.post(&path, &vic, &asked).await;
+        assert!(refused.status.is_client_error(), "{asked}: {}", refused.body);
+        assert!(refused.body.contains(word), "{asked}: {}", refused.body);
+    }
+    let after = site.core.read(|state| state.sequence(&"shop".into()));
+    assert_eq!(before, after, "nothing happened");
+}
+
+#[tokio::test]
+async fn a_changed_file_is_tried_on_what_was_deployed() {
+    let site = Site::new().await;
+    serve(&site).await;
+    serve(&site).await;
+    let path = project("/policy/test");
+    let tried = |file: String| json!({"name": "qnt9.toml", "file": file, "last": 5});
+    let same = site.post(&path, &site.token("vic"), &tried(super::site::POLICY.to_owned())).await;
+    let same = same.ok();
+    assert_eq!(same.as_array().unwrap().len(), 2);
+    assert!(same.as_array().unwrap().iter().all(|one| one["blocked"] == false), "{same:#}");
+    let stricter = super::site::POLICY.replace("needed = 1", "needed = 2");
+    let blocked = site.post(&path, &site.token("vic"), &tried(stricter)).await.ok();
+    assert!(blocked.as_array().unwrap().iter().all(|one| one["blocked"] == true), "{blocked:#}");
+    assert!(blocked.to_string().contains("2 of alice, dana approve"), "{blocked:#}");
+}
+
+#[tokio::test]
 async fn two_releases_are_compared_by_environment_digest_or_commit() {
     let site = Site::new().await;
     let (old, new) = (serve(&site).await, serve(&site).await);

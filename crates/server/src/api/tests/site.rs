@@ -22,7 +22,7 @@ use crate::{Config, Core, hash_token};
 /// The commit that everything here is about.
 pub(super) const COMMIT: &str = "1111111111111111111111111111111111111111";
 
-const POLICY: &str = r#"
+pub(super) const POLICY: &str = r#"
 [project]
 name = "shop"
 [service.stock]
