@@ -92,12 +92,9 @@ fn time_of(date: Date, minutes: u16) -> Option<DateTime> {
 
 /// The freeze in which a moment lies; of several, the one that lasts longest.
 #[must_use]
-pub fn freeze_at<'a>(
-    freezes: impl IntoIterator<Item = &'a Freeze>,
-    at: Millis,
-) -> Option<&'a Freeze> {
-    let holds = |freeze: &&Freeze| freeze.from <= at && at < freeze.until;
-    freezes.into_iter().filter(holds).max_by_key(|freeze| freeze.until)
+pub fn freeze_at<'a>(freezes: &[&'a Freeze], at: Millis) -> Option<&'a Freeze> {
+    let holds = |freeze: &&&Freeze| freeze.from <= at && at < freeze.until;
+    freezes.iter().filter(holds).max_by_key(|freeze| freeze.until).copied()
 }
 
 /// How often windows and freezes may exclude each other before they are said never to meet: a year
@@ -107,14 +104,10 @@ const MEETINGS_MAX: usize = 3_000;
 /// The first moment from `from` on at which each of these sets of windows is open and no freeze
 /// holds; `None` when there is none for at least a year.
 #[must_use]
-pub fn first_opening<'a>(
-    sets: &[&[Window]],
-    freezes: impl IntoIterator<Item = &'a Freeze> + Clone,
-    from: Millis,
-) -> Option<Millis> {
+pub fn first_opening(sets: &[&[Window]], freezes: &[&Freeze], from: Millis) -> Option<Millis> {
     let mut at = from;
     for _ in 0..MEETINGS_MAX {
-        if let Some(freeze) = freeze_at(freezes.clone(), at) {
+        if let Some(freeze) = freeze_at(freezes, at) {
             at = freeze.until;
             continue;
         }
@@ -132,18 +125,14 @@ pub fn first_opening<'a>(
 
 /// The next moment after `after` at which time alone opens or closes one of these.
 #[must_use]
-pub fn next_change<'a>(
-    sets: &[&[Window]],
-    freezes: impl IntoIterator<Item = &'a Freeze>,
-    after: Millis,
-) -> Option<Millis> {
+pub fn next_change(sets: &[&[Window]], freezes: &[&Freeze], after: Millis) -> Option<Millis> {
     let windows = sets.iter().filter(|windows| !windows.is_empty()).filter_map(|windows| {
         match opening(windows, after) {
             Opening::Open { until } => Some(until),
             Opening::Closed { opens } => opens,
         }
     });
-    let freezes = freezes.into_iter().flat_map(|freeze| [freeze.from, freeze.until]);
+    let freezes = freezes.iter().flat_map(|freeze| [freeze.from, freeze.until]);
     windows.chain(freezes).filter(|at| *at > after).min()
 }
 

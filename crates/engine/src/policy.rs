@@ -1,8 +1,10 @@
 //! Reads `qnt9.toml` into a [`Policy`]. Everything wrong with the file is found in one go, each
 //! problem with its place; a file with a problem gives no policy at all.
 
+mod checks;
 mod problem;
 mod section;
+mod times;
 
 #[cfg(test)]
 mod tests;
@@ -43,11 +45,13 @@ pub fn read(file: &str, text: &str) -> Result<Policy, Vec<PolicyProblem>> {
         }
     };
     let root = Section::root(document.as_table());
-    root.allow_only(&["project", "service", "environment"], &mut problems);
+    root.allow_only(&["project", "service", "environment", "freeze"], &mut problems);
     let project = read_project(&root, &mut problems);
     let services = read_services(&root, &mut problems);
     let environments = read_environments(&root, &mut problems);
-    problems.into_result(Policy { project, services, environments, freezes: Vec::new() })
+    let known: Vec<&str> = environments.iter().map(|policy| policy.name.as_str()).collect();
+    let freezes = times::read_freezes(&root, &known, &mut problems);
+    problems.into_result(Policy { project, services, environments, freezes })
 }
 
 fn read_project(root: &Section<'_>, problems: &mut Problems<'_>) -> String {
@@ -137,16 +141,20 @@ fn read_environment(
     environments: &[&str],
     problems: &mut Problems<'_>,
 ) -> EnvironmentPolicy {
-    const KEYS: [&str; 8] =
-        ["branches", "trigger", "approvals", "wait", "windows", "evidence", "rollout", "replicas"];
+    const KEYS: [&str; 10] = [
+        "branches",
+        "trigger",
+        "approvals",
+        "wait",
+        "windows",
+        "evidence",
+        "checks",
+        "expire_after",
+        "rollout",
+        "replicas",
+    ];
     section.allow_only(&KEYS, problems);
     check_name("environment", name, problems);
-    if section.has("windows") {
-        let hint =
-            "remove it, and hold deployments back with `trigger = \"manual\"` or `approvals`";
-        let message = "`windows` (deployment windows) is not supported yet";
-        problems.add(&section.place_of("windows"), message, Some(hint.to_owned()));
-    }
     let branches = section.texts("branches", problems).unwrap_or_default();
     EnvironmentPolicy {
         name: EnvironmentName(name.value.clone()),
@@ -159,9 +167,9 @@ fn read_environment(
         evidence: read_evidence(section, environments, problems),
         rollout: read_rollout(section, problems),
         replicas: section.number("replicas", 1..=REPLICAS_MAX, problems),
-        windows: Vec::new(),
-        checks: Vec::new(),
-        expire_after_ms: None,
+        windows: times::read_windows(section, problems),
+        checks: checks::read_checks(section, problems),
+        expire_after_ms: read_expiry(section, problems),
     }
 }
 
@@ -186,6 +194,15 @@ fn read_approvals(environment: &Section<'_>, problems: &mut Problems<'_>) -> Opt
     }
     let from = from.unwrap_or_default().into_iter().map(|person| person.value).collect();
     Some(ApprovalRule { needed: needed.unwrap_or(1), from, exclude, expire_after_ms })
+}
+
+fn read_expiry(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<i64> {
+    let expire_after_ms = section.duration("expire_after", problems)?;
+    if expire_after_ms == 0 {
+        let at = section.place_of("expire_after");
+        problems.add(&at, "nothing can be deployed: jobs fail as soon as they wait", None);
+    }
+    Some(expire_after_ms)
 }
 
 /// A rule that nobody can satisfy is said here, not discovered by waiting.

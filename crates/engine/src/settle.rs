@@ -228,7 +228,7 @@ impl Settling<'_> {
             url: rule.url.clone(),
             secret: rule.secret.clone(),
             subjects: gate.subjects(),
-            until: self.now.plus(self.project.scaled(rule.timeout_ms)),
+            until: self.now.plus(rule.timeout_ms),
         })
     }
 

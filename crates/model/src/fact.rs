@@ -149,7 +149,7 @@ pub enum Fact {
         concurrency: Option<Concurrency>,
         /// What a re-run takes over from the run that it repeats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        repeat: Option<Repeat>,
+        repeat: Option<Box<Repeat>>,
     },
     /// The run left the queue of its concurrency group.
     RunStarted {

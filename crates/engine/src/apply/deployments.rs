@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use qnt9_model::fact::{Counts, DeploymentOutcome, Verdict};
 use qnt9_model::planted::{self, Fault};
-use qnt9_model::{DeploymentId, Fact, Place};
+use qnt9_model::policy::EnvironmentPolicy;
+use qnt9_model::{DeploymentId, EnvironmentName, Fact, Place};
 
 use super::Applying;
 use crate::state::Deployment;
@@ -68,6 +69,11 @@ impl Applying<'_> {
         }
     }
 
+    fn rules_of(&self, environment: &EnvironmentName) -> Option<EnvironmentPolicy> {
+        let (_, policy) = self.project.policy.as_ref()?;
+        policy.environment(environment).cloned()
+    }
+
     fn request_deployment(&mut self, fact: &Fact) {
         let Fact::DeploymentRequested {
             call,
@@ -102,6 +108,7 @@ impl Applying<'_> {
             min_requests: *min_requests,
             health_timeout_ms: *health_timeout_ms,
             service: service.clone(),
+            rules: self.rules_of(&place.environment),
             settings: settings.clone(),
             requested: self.entry.time,
             ready: BTreeMap::new(),

@@ -84,13 +84,14 @@ fn windows_and_freezes_together() {
         freeze("2026-12-20T00:00:00Z", "2027-01-04T00:00:00Z"),
         freeze("2027-01-04T00:00:00Z", "2027-01-05T10:00:00Z"),
     ];
+    let freezes: Vec<&Freeze> = freezes.iter().collect();
     let from = at("2026-12-22T10:00:00Z");
     assert_eq!(freeze_at(&freezes, from).unwrap().until, at("2027-01-04T00:00:00Z"));
     assert_eq!(first_opening(&[&[office()]], &freezes, from), Some(at("2027-01-05T10:00:00Z")));
     assert_eq!(next_change(&[&[office()]], &freezes, from), Some(at("2026-12-22T15:00:00Z")));
     let friday = window(&[Day::Fri], 9 * HOUR, 10 * HOUR, "UTC");
     assert_eq!(first_opening(&[&[office()], &[friday]], &freezes, from), None, "they never meet");
-    assert_eq!(first_opening(&[], [], from), Some(from));
+    assert_eq!(first_opening(&[], &[], from), Some(from));
 }
 
 #[test]

@@ -18,23 +18,7 @@ pub(super) fn approve(
 ) -> Result<Vec<Fact>, Refusal> {
     let person = on.person("approve a deployment", Role::Approver)?;
     let (run, legs, gate) = waiting(on, run, environment)?;
-    let Some(rule) = gate.approval_rule() else {
-        let note = Some(format!("{environment} needs no approval"));
-        return Err(Refusal::NothingWaits { run: run.id, environment: environment.clone(), note });
-    };
-    if !rule.from.iter().any(|name| name == person) {
-        let (person, environment) = (person.to_owned(), environment.clone());
-        return Err(Refusal::NotApprover { person, environment, from: rule.from.join(", ") });
-    }
-    let excluded = excluded(on.platform, on.project, run, environment, rule);
-    if let Some(because) = excluded.get(person) {
-        return Err(Refusal::Excluded {
-            person: person.to_owned(),
-            commit: run.commit.short().to_owned(),
-            environment: environment.clone(),
-            because: because.clone(),
-        });
-    }
+    let rules = approver_of(on, run, &gate, person)?;
     let subjects = gate.subjects();
     if let Some(change) = seen.and_then(|seen| change(seen, &subjects)) {
         return Err(Refusal::SubjectsChanged { change });
@@ -49,7 +33,7 @@ pub(super) fn approve(
             person: person.to_owned(),
             commit: run.commit.short().to_owned(),
             environment: environment.clone(),
-            missing: missing(&gate, rule, on.now),
+            missing: missing(&gate, &rules, on.now),
         });
     }
     Ok(vec![Fact::ApprovalGiven {
@@ -69,18 +53,60 @@ pub(super) fn reject(
 ) -> Result<Vec<Fact>, Refusal> {
     let person = on.person("reject a deployment", Role::Approver)?;
     let (run, _, gate) = waiting(on, run, environment)?;
-    if let Some(rule) = gate.approval_rule()
-        && !rule.from.iter().any(|name| name == person)
-    {
-        let (person, environment) = (person.to_owned(), environment.clone());
-        return Err(Refusal::NotApprover { person, environment, from: rule.from.join(", ") });
-    }
+    listed(run, &gate, person)?;
     Ok(vec![Fact::ApprovalRejected {
         run: run.id,
         environment: environment.clone(),
         person: person.to_owned(),
         comment: comment.map(UserText::from),
     }])
+}
+
+/// The approval rules that list a person; one of them must.
+fn listed<'a>(run: &Run, gate: &Gate<'a>, person: &str) -> Result<Vec<&'a ApprovalRule>, Refusal> {
+    let environment = gate.environment;
+    let rules = gate.approval_rules();
+    if rules.is_empty() {
+        let note = Some(format!("{environment} needs no approval"));
+        return Err(Refusal::NothingWaits { run: run.id, environment: environment.clone(), note });
+    }
+    let lists = |rule: &&&ApprovalRule| rule.from.iter().any(|name| name == person);
+    let listed: Vec<&ApprovalRule> = rules.iter().filter(lists).copied().collect();
+    if listed.is_empty() {
+        let mut from: Vec<&str> =
+            rules.iter().flat_map(|rule| &rule.from).map(String::as_str).collect();
+        from.sort_unstable();
+        from.dedup();
+        let (person, environment) = (person.to_owned(), environment.clone());
+        return Err(Refusal::NotApprover { person, environment, from: from.join(", ") });
+    }
+    Ok(listed)
+}
+
+/// The rules that list a person and do not exclude them; there must be one.
+fn approver_of<'a>(
+    on: &On<'_>,
+    run: &Run,
+    gate: &Gate<'a>,
+    person: &str,
+) -> Result<Vec<&'a ApprovalRule>, Refusal> {
+    let environment = gate.environment;
+    let (mut open, mut because) = (Vec::new(), None);
+    for rule in listed(run, gate, person)? {
+        match excluded(on.platform, on.project, run, environment, rule).remove(person) {
+            None => open.push(rule),
+            Some(acts) => because = Some(acts),
+        }
+    }
+    match because {
+        Some(because) if open.is_empty() => Err(Refusal::Excluded {
+            person: person.to_owned(),
+            commit: run.commit.short().to_owned(),
+            environment: environment.clone(),
+            because,
+        }),
+        _ => Ok(open),
+    }
 }
 
 /// What became different between what a person saw and what there is.
@@ -99,13 +125,14 @@ fn change(seen: &Subjects, now: &Subjects) -> Option<String> {
 }
 
 /// What is missing beside an approval that was given already.
-fn missing(gate: &Gate<'_>, rule: &ApprovalRule, now: Millis) -> String {
-    let why = gate.approvals(rule, now);
-    let given = why.of.iter().filter(|part| part.holds == Holds::Yes).count();
-    match (rule.needed as usize).saturating_sub(given) {
-        0 => "nothing more from people".to_owned(),
-        missing => format!("{missing} more of {}", why.who.join(", ")),
-    }
+fn missing(gate: &Gate<'_>, rules: &[&ApprovalRule], now: Millis) -> String {
+    let missing = rules.iter().find_map(|rule| {
+        let why = gate.approvals(rule, now);
+        let given = why.of.iter().filter(|part| part.holds == Holds::Yes).count();
+        let missing = (rule.needed as usize).saturating_sub(given);
+        (missing > 0).then(|| format!("{missing} more of {}", why.who.join(", ")))
+    });
+    missing.unwrap_or_else(|| "nothing more from people".to_owned())
 }
 
 /// The legs of the run that wait for this environment, with the gate of the first.

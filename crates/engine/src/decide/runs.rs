@@ -83,7 +83,7 @@ fn again(on: &On<'_>, by: &str, run: &Run, repeat: Repeat) -> Fact {
         inputs: run.inputs.clone(),
         workflow: (*run.source).clone(),
         concurrency: run.concurrency.clone(),
-        repeat: Some(Repeat { attempt, ..repeat }),
+        repeat: Some(Box::new(Repeat { attempt, ..repeat })),
     }
 }
 
@@ -163,10 +163,9 @@ fn resume_point(run: &Run, job: &JobKey, step: u32) -> Result<ResumePoint, Refus
     if step > done {
         let reason = match done {
             0 => "no step of it ended; run the job again from its start".to_owned(),
-            done => format!(
-                "only its first {done} steps ended; go on from step {} or before",
-                done + 1
-            ),
+            done => {
+                format!("only its first {done} steps ended; go on from step {} or before", done + 1)
+            }
         };
         return Err(refuse(reason));
     }

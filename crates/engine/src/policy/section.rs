@@ -5,6 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use toml_edit::{Item, TableLike, Value};
 
 use super::problem::Problems;
+use super::times::Moment;
 
 /// A value with its place in the text, in bytes.
 #[derive(Clone, Debug)]
@@ -94,6 +95,55 @@ impl<'a> Section<'a> {
             Some((Found { value: name, at }, section))
         };
         names.filter_map(with_section).collect()
+    }
+
+    /// The tables of a list: `[[key]]`, or `key = [{ .. }, ..]`.
+    pub(super) fn tables(&self, key: &str, problems: &mut Problems<'_>) -> Vec<Self> {
+        let Some(item) = self.table.get(key) else { return Vec::new() };
+        let name =
+            if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
+        let inner = |table: &'a dyn TableLike, at: Option<Range<usize>>| Self {
+            name: name.clone(),
+            table,
+            at: at.unwrap_or_else(|| self.place_of(key)),
+        };
+        if let Some(tables) = item.as_array_of_tables() {
+            return tables.iter().map(|table| inner(table, table.span())).collect();
+        }
+        let Some(values) = self.list(key, "a list of tables", problems) else { return Vec::new() };
+        let table = |value: &'a Value| match value.as_inline_table() {
+            Some(table) => Some(inner(table, value.span())),
+            None => {
+                let found = with_article(value.type_name());
+                problems.add(
+                    &place(value),
+                    format!("`{key}` takes tables, and this is {found}"),
+                    None,
+                );
+                None
+            }
+        };
+        values.filter_map(table).collect()
+    }
+
+    /// A date or a time of a date, as TOML writes them without quotes.
+    pub(super) fn required_moment(
+        &self,
+        key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Found<Moment>> {
+        const HINT: &str = "write it without quotes: 2026-12-20, 2026-12-20T18:00:00 or \
+                            2026-12-20T18:00:00+01:00";
+        self.require(key, problems);
+        let value = self.value(key, "a date", problems)?;
+        let at = place(value);
+        let moment = value.as_datetime().and_then(|written| Moment::read(&written.to_string()));
+        if moment.is_none() {
+            let found = with_article(value.type_name());
+            let message = format!("`{key}` is a date, and this is {found}");
+            problems.add(&at, message, Some(HINT.to_owned()));
+        }
+        moment.map(|value| Found { value, at })
     }
 
     pub(super) fn text(&self, key: &str, problems: &mut Problems<'_>) -> Option<Found<String>> {

@@ -243,12 +243,114 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
 }
 
 #[test]
-fn windows_are_known_but_not_supported_yet() {
+fn windows_checks_and_freezes() {
+    let text = r#"
+project = { name = "shop" }
+
+[environment.production]
+windows      = ["Mon-Thu 09:00-16:00 Europe/Berlin", "fri,SUN 22:00-02:00 UTC", "Sat-Mon 00:00-24:00 Asia/Tokyo"]
+checks       = [{ name = "change-ticket", url = "https://tickets.example.com/ask", timeout = "30m", secret = "TICKETS" }]
+expire_after = "14d"
+
+[[freeze]]
+from     = 2026-12-20
+until    = 2027-01-03
+reason   = "holidays"
+timezone = "Europe/Berlin"
+
+[[freeze]]
+from         = 2026-12-20T18:00:00
+until        = 2026-12-21 06:00:00+01:00
+reason       = "the move of the data centre"
+environments = ["production"]
+"#;
+    let policy = read("qnt9.toml", text).unwrap();
+    let production = &policy.environments[0];
+    let windows: Vec<String> = production.windows.iter().map(ToString::to_string).collect();
+    expect![[r#"
+        Mon-Thu 09:00-16:00 Europe/Berlin
+        Fri,Sun 22:00-02:00 UTC
+        Mon,Sat-Sun 00:00-24:00 Asia/Tokyo"#]]
+    .assert_eq(&windows.join("\n"));
+    expect![[r#"
+        [CheckRule { name: "change-ticket", url: "https://tickets.example.com/ask", timeout_ms: 1800000, secret: Some("TICKETS") }]"#]]
+    .assert_eq(&format!("{:?}", production.checks));
+    assert_eq!(production.expire_ms(), 14 * 24 * 60 * 60 * 1000);
+    let freezes = policy.freezes.iter().map(|freeze| {
+        let [from, until] =
+            [freeze.from, freeze.until].map(|at| crate::calendar::moment(at, "UTC"));
+        format!("{from} to {until}: {} in {:?}\n", freeze.reason, freeze.environments)
+    });
+    expect![[r#"
+        Sat 19 Dec 2026 23:00 UTC to Sun 3 Jan 2027 23:00 UTC: holidays in []
+        Sun 20 Dec 2026 18:00 UTC to Mon 21 Dec 2026 05:00 UTC: the move of the data centre in [EnvironmentName("production")]
+    "#]]
+    .assert_eq(&freezes.collect::<String>());
+}
+
+#[test]
+fn windows_that_are_none() {
+    let part = "[environment.p]\nwindows = [\n  \"09:00-16:00 UTC\",\n  \"Mno 09:00-16:00 UTC\",\n  \"weekdays 09:00-16:00 UTC\",\n  \"Mon 9:00-16:00 UTC\",\n  \"Mon 24:00-01:00 UTC\",\n  \"Mon 09:00-16:00 Europe/Berln\",\n  3,\n]\n";
     check_part(
-        "[environment.p]\nwindows = [\"Mon-Thu 09:00-16:00 Europe/Berlin\"]\n",
+        part,
         &expect![[r#"
-        qnt9.toml:3:1: `windows` (deployment windows) is not supported yet; remove it, and hold deployments back with `trigger = "manual"` or `approvals`
-            >windows<
+        qnt9.toml:4:3: `09:00-16:00 UTC` is no window; write days, hours and a time zone: "Mon-Thu 09:00-16:00 Europe/Berlin"
+            >"09:00-16:00 UTC"<
+        qnt9.toml:5:3: `Mno` is no day of the week; the days are Mon, Tue, Wed, Thu, Fri, Sat, Sun
+            >"Mno 09:00-16:00 UTC"<
+        qnt9.toml:6:3: `weekdays` is no day of the week; the days are Mon, Tue, Wed, Thu, Fri, Sat, Sun
+            >"weekdays 09:00-16:00 UTC"<
+        qnt9.toml:7:3: `9:00-16:00` is no stretch of a day; write from when until when: "09:00-16:00"; until 24:00 is until midnight
+            >"Mon 9:00-16:00 UTC"<
+        qnt9.toml:8:3: `24:00-01:00` is no stretch of a day; write from when until when: "09:00-16:00"; until 24:00 is until midnight
+            >"Mon 24:00-01:00 UTC"<
+        qnt9.toml:9:3: `Europe/Berln` is no time zone; write a name of the IANA database, such as Europe/Berlin
+            >"Mon 09:00-16:00 Europe/Berln"<
+        qnt9.toml:10:3: `windows` takes strings, and this is an integer
+            >3<
+    "#]],
+    );
+}
+
+#[test]
+fn freezes_and_checks_that_are_none() {
+    let part = "[environment.production]\nexpire_after = \"0s\"\nchecks = [{ name = \"a b\", url = \"tickets\" }, { name = \"t\", url = \"http://x\", timeout = \"0s\", retries = 3 }, { name = \"t\", url = \"http://x\" }, \"u\"]\n[[freeze]]\nfrom = \"2026-12-20\"\nuntil = 18:00:00\nenvironments = [\"prodution\"]\n[[freeze]]\nfrom = 2026-12-20\nuntil = 2026-12-19\nreason = \"r\"\ntimezone = \"CET+1\"\n[[freeze]]\nfrom = 2026-12-20\nuntil = 2026-12-19\nreason = \"r\"\n";
+    check_part(
+        part,
+        &expect![[r#"
+        qnt9.toml:3:1: nothing can be deployed: jobs fail as soon as they wait
+            >expire_after<
+        qnt9.toml:4:20: `a b` cannot be the name of a check; use letters, digits, `-` and `_`, beginning with a letter or digit, at most 64
+            >"a b"<
+        qnt9.toml:4:33: `tickets` is no http address; write the whole address, such as https://tickets.example.com/qnt9
+            >"tickets"<
+        qnt9.toml:4:78: the check fails before it can answer
+            >timeout<
+        qnt9.toml:4:94: unknown key `retries` in [environment.production.checks]; known here: name, url, timeout, secret
+            >retries<
+        qnt9.toml:4:111: there is another check `t`
+            >name<
+        qnt9.toml:4:143: `checks` takes tables, and this is a string
+            >"u"<
+        qnt9.toml:5:1: `reason` is missing in [freeze]
+            >[[freeze]]<
+        qnt9.toml:6:8: `from` is a date, and this is a string; write it without quotes: 2026-12-20, 2026-12-20T18:00:00 or 2026-12-20T18:00:00+01:00
+            >"2026-12-20"<
+        qnt9.toml:7:9: `until` is a date, and this is a datetime; write it without quotes: 2026-12-20, 2026-12-20T18:00:00 or 2026-12-20T18:00:00+01:00
+            >18:00:00<
+        qnt9.toml:8:17: there is no environment `prodution` in this file; did you mean `production`?
+            >"prodution"<
+        qnt9.toml:13:12: `CET+1` is no time zone; write a name of the IANA database, such as Europe/Berlin
+            >"CET+1"<
+        qnt9.toml:16:9: the freeze ends before it begins
+            >2026-12-19<
+    "#]],
+    );
+    check_part(
+        "freeze = 3\n",
+        &expect![[r#"
+        qnt9.toml:2:10: `freeze` is a list of tables, not an integer
+            >3<
     "#]],
     );
 }

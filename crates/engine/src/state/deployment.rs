@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Verdict};
-use qnt9_model::policy::Service;
+use qnt9_model::policy::{EnvironmentPolicy, Service};
 use qnt9_model::{Actor, CallKey, DeploymentId, Millis, Place, ReleaseDigest, UserText};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub struct Deployment {
     pub health_timeout_ms: i64,
     /// How its replicas are started and known to be well.
     pub service: Option<Service>,
+    /// The rules of its environment that were in force when it was requested.
+    pub rules: Option<EnvironmentPolicy>,
     /// Variables of the service's environment.
     pub settings: Vec<(String, UserText)>,
     /// When it was requested.

@@ -158,13 +158,14 @@ impl Project {
         self.deployments.get(&self.places.get(place)?.serving?)
     }
 
-    /// The deployment that serves the first service of an environment.
+    /// The newest deployment that serves one of an environment's services.
     #[must_use]
     pub fn serving_environment(&self, environment: &EnvironmentName) -> Option<&Deployment> {
         self.places
             .iter()
             .filter(|(place, _)| &place.environment == environment)
-            .find_map(|(_, state)| self.deployments.get(&state.serving?))
+            .filter_map(|(_, state)| self.deployments.get(&state.serving?))
+            .max_by_key(|deployment| deployment.id)
     }
 
     /// The leg that an attempt belongs to, when that attempt is the one that counts.
