@@ -105,6 +105,12 @@ pub(super) async fn follow(
         let reason = "it was cancelled before its runner began".to_owned();
         return never_began(core, stream, attempt, Outcome::Cancelled, reason).await;
     }
+    if found == Attachment::Absent && has_left_traces(core, stream, attempt) {
+        let reason = "its runner and its journal are gone, though it had begun; what it did beyond the \
+                      steps that the log has is not known";
+        let (attempt, reason) = (attempt.clone(), reason.to_owned());
+        return accept_stale(core.tell(stream, Command::LoseJob { attempt, reason }).await);
+    }
     if found == Attachment::Absent {
         let built = core.read(|state| {
             let project = state.projects.get(stream)?;
@@ -147,6 +153,17 @@ async fn never_began(
     let command =
         Command::FinishJob { attempt, result, outputs: Vec::new(), reason, summary: None };
     accept_stale(core.tell(stream, command).await)
+}
+
+/// Whether the log has something that the attempt did itself.
+fn has_left_traces(core: &Core, stream: &StreamId, attempt: &AttemptId) -> bool {
+    core.read(|state| {
+        let leg = state.projects.get(stream)?.running_leg(attempt)?;
+        let last = leg.attempts.last()?;
+        let first = last.resumes.as_ref().map_or(0, |point| point.step);
+        Some(!last.log.is_empty() || last.steps.range(first..).next().is_some())
+    })
+    .unwrap_or(false)
 }
 
 fn is_to_stop(core: &Core, stream: &StreamId, attempt: &AttemptId) -> bool {
