@@ -205,21 +205,25 @@ impl Site {
     /// Starts the server, without waiting for it. What it says goes to `server.log`, and what it
     /// tells programs of a delivery of its own to `story.jsonl`.
     pub(crate) fn start(&self) -> Result<()> {
+        let child = self.spawn(&["--port", &self.port.to_string()])?;
+        *self.server() = Some(child);
+        Ok(())
+    }
+
+    fn spawn(&self, args: &[&str]) -> Result<Child> {
         let file = |name| {
             let path = self.folder.join(name);
             std::fs::File::options().create(true).append(true).open(path)
         };
         let mut command = Command::new(&self.qnt9);
-        command.args(["up", "--port", &self.port.to_string(), "--data"]).arg(self.data());
+        command.arg("up").args(args).arg("--data").arg(self.data());
         command.arg(match self.project {
             Project::Fixture => "--empty",
             Project::Reference => "--json",
         });
         self.prepare(&mut command);
         command.stdout(file("story.jsonl")?).stderr(file("server.log")?);
-        let child = command.spawn().context("the server cannot be started")?;
-        *self.server() = Some(child);
-        Ok(())
+        command.spawn().context("the server cannot be started")
     }
 
     /// Waits until the server is ready, as its health says.
@@ -251,16 +255,13 @@ impl Site {
     }
 
     /// Replaces the program's file and has the new program take over from the server that runs; how
-    /// long there was no server that is ready.
+    /// long it took from the old server's end until the new one was ready.
     pub(crate) fn upgrade(&self, programs: &Programs) -> Result<Duration> {
         let fresh = self.qnt9.with_extension("new");
         std::fs::copy(&programs.qnt9, &fresh).context("the program cannot be copied")?;
         std::fs::rename(fresh, &self.qnt9)?;
         let old = self.server().take();
-        let mut command = Command::new(&self.qnt9);
-        command.args(["up", "--empty", "--upgrade", "--data"]).arg(self.data());
-        self.prepare(&mut command);
-        let new = command.stdout(Stdio::null()).spawn().context("the server cannot be started")?;
+        let new = self.spawn(&["--upgrade"])?;
         *self.server() = Some(new);
         if let Some(mut old) = old {
             let status = old.wait()?;
