@@ -19,6 +19,9 @@ use super::watch::{Attempt, Watch};
 /// A job to hit, or a gateway, is not waited for any longer.
 const TARGET_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Between two kills of replicas.
+const REPLICA_PAUSE: Duration = Duration::from_secs(4);
+
 /// A kill that was carried out.
 #[derive(Clone, Debug)]
 pub(super) struct Done {
@@ -171,10 +174,20 @@ impl<'a> Killer<'a> {
         true
     }
 
+    /// One replica whose deployment has another one, and only once the last one killed had time to
+    /// come back: a service whose replicas are all dead cannot answer.
     fn kill_a_replica(&self, choice: u64, stop: &AtomicBool) -> bool {
-        let Some((pid, _)) = self.find("replica", choice, stop) else { return false };
-        self.deaths.of_replica(|| signal(pid, Signal::KILL));
-        true
+        if self.deaths.last_of_replica().is_some_and(|death| death.elapsed() < REPLICA_PAUSE) {
+            return false;
+        }
+        let Some((pid, dir)) = self.find("replica", choice, stop) else { return false };
+        let has_another = self.site.processes("replica").iter().any(|(other, other_dir)| {
+            *other != pid && deployment_of(other_dir) == deployment_of(&dir)
+        });
+        if has_another {
+            self.deaths.of_replica(|| signal(pid, Signal::KILL));
+        }
+        has_another
     }
 
     /// One of the processes of this kind, as soon as there is one.
@@ -203,6 +216,11 @@ fn sleep(pause: Duration, stop: &AtomicBool) {
     while Instant::now() < until && !stop.load(Ordering::Relaxed) {
         std::thread::sleep(PULSE);
     }
+}
+
+/// What the folders of a deployment's replicas, `…/DEPLOYMENT-REPLICA`, have in common.
+fn deployment_of(dir: &Path) -> Option<&str> {
+    Some(dir.to_str()?.rsplit_once('-')?.0)
 }
 
 /// The attempt whose folder this is.

@@ -36,6 +36,11 @@ impl Deaths {
         instants.gateways.push(Instant::now());
     }
 
+    /// When a replica was killed last.
+    pub(super) fn last_of_replica(&self) -> Option<Instant> {
+        self.lock().replicas.last().copied()
+    }
+
     /// Kills a replica, likewise.
     pub(super) fn of_replica(&self, kill: impl FnOnce()) {
         let mut instants = self.lock();

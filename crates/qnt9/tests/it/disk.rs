@@ -1,5 +1,5 @@
 //! A full disk: what cannot be written is refused, what was acknowledged stays, and work goes on by
-//! itself once there is room.
+//! itself once there is room. A read-only one: nothing starts, and it says why.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -26,9 +26,9 @@ impl Disk {
         mount.output().is_ok_and(|mounted| mounted.status.success()).then_some(Self(folder))
     }
 
-    fn resize(&self, size: &str) {
-        let mut mount = Command::new("mount");
-        let mounted = mount.args(["-o", &format!("remount,{size}")]).arg(&self.0).output().unwrap();
+    fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        let mounted = Command::new("mount").args(["-o", &options]).arg(&self.0).output().unwrap();
         assert!(mounted.status.success(), "{}", said(&mounted));
     }
 
@@ -37,13 +37,13 @@ impl Disk {
         let used = Command::new("df").args(["--output=used", "-k"]).arg(&self.0).output().unwrap();
         let used = said(&used);
         let used: u64 = used.lines().last().unwrap().trim().parse().unwrap();
-        self.resize(&format!("size={}k", used + 512));
+        self.remount(&format!("size={}k", used + 512));
         let mut filler = std::fs::File::create(self.0.join("filler")).unwrap();
         while filler.write_all(&[0; 1024]).is_ok() {}
     }
 
     fn make_room(&self) {
-        self.resize(Self::ROOMY);
+        self.remount(Self::ROOMY);
     }
 }
 
@@ -125,4 +125,24 @@ async fn a_full_disk_refuses_clearly_loses_nothing_and_work_goes_on_by_itself() 
     assert_eq!(platform.interrupt().code(), Some(0));
     let verified = home.run(&["audit", "verify"]);
     assert!(verified.status.success(), "{}", said(&verified));
+}
+
+#[tokio::test]
+async fn a_read_only_disk_is_named_and_what_is_on_it_can_be_verified() {
+    let home = Home::new();
+    let Some(disk) = Disk::mount(home.data()) else {
+        println!("skipped: this user cannot mount a file system to make read-only");
+        return;
+    };
+    create_with_workflow(&home, NO_GATES, COUNTING).await;
+    disk.remount("ro");
+    let refused = home.run(&["up", "--empty", "--port", &home.port.to_string()]);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    let text = said(&refused);
+    assert!(text.contains("Read-only file system") && text.contains("data/lock"), "{text}");
+    let verified = home.run(&["audit", "verify"]);
+    assert!(verified.status.success(), "{}", said(&verified));
+    disk.remount("rw");
+    let platform = home.up();
+    assert_eq!(platform.healthz().await.0, 200);
 }
