@@ -21,8 +21,10 @@ pub struct RunFacts<'a> {
     pub reference: &'a str,
     /// The commit.
     pub commit: &'a str,
-    /// Who.
+    /// Who began it.
     pub actor: &'a str,
+    /// Who asked for this run of it.
+    pub triggering_actor: &'a str,
     /// The workflow's name.
     pub workflow: &'a str,
     /// Its file.
@@ -41,7 +43,7 @@ pub fn github(facts: &RunFacts<'_>) -> Value {
     let tag = name.strip_prefix("refs/tags/");
     let kind = if tag.is_some() { "tag" } else { "branch" };
     set("actor", text(facts.actor));
-    set("triggering_actor", text(facts.actor));
+    set("triggering_actor", text(facts.triggering_actor));
     set("event", facts.event.clone().into());
     set("event_name", text(facts.event_name));
     set("ref", text(name));
@@ -87,6 +89,7 @@ pub fn event_name(project: &Project, run: &Run) -> &'static str {
 #[must_use]
 pub fn of_run(stream: &StreamId, project: &Project, run: &Run) -> Object {
     let event = serde_json::from_str(run.event.show()).unwrap_or(serde_json::Value::Null);
+    let first = project.runs.get(&run.first).unwrap_or(run);
     let facts = RunFacts {
         stream,
         default_branch: &project.default_branch,
@@ -94,7 +97,8 @@ pub fn of_run(stream: &StreamId, project: &Project, run: &Run) -> Object {
         event: &event,
         reference: &run.reference,
         commit: run.commit.as_str(),
-        actor: run.cause.by(),
+        actor: first.cause.by(),
+        triggering_actor: run.cause.by(),
         workflow: &run.name,
         path: &run.path,
         run: Some((run.id.0, run.number, run.attempt)),

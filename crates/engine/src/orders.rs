@@ -8,7 +8,7 @@ use crate::state::{
     Check, Deployment, Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State,
 };
 use crate::stops::Stops;
-use crate::{rollout, settle};
+use crate::{rollout, schedules, settle};
 
 pub use crate::stops::should_stop;
 
@@ -174,7 +174,7 @@ pub fn deadline_of(platform: &Platform, project: &Project, now: Millis) -> Optio
     let active = project.places.values().filter_map(|place| place.active);
     let active = active.filter_map(|id| project.deployments.get(&id));
     let rollouts = active.filter_map(|deployment| rollout::deadline(project, deployment));
-    rollouts.chain(runs).min()
+    rollouts.chain(runs).chain(schedules::due(project)).min()
 }
 
 /// The attempt that an order is about, for fencing.

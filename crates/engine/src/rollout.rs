@@ -1,7 +1,7 @@
 //! How a deployment goes on by itself: replicas ready, step by step to all traffic, or back.
 
 use qnt9_model::fact::{DeploymentOutcome, Outcome, Verdict};
-use qnt9_model::limits::{REPLICAS_START_MS, ROLLOUT_STALL_MS};
+use qnt9_model::limits::{REPLICAS_START_MS, ROLLOUT_STALL_MS, TRAFFIC_STALL_MS};
 use qnt9_model::planted::{self, Fault};
 use qnt9_model::{DeploymentId, Fact, Millis, UserText};
 
@@ -19,8 +19,13 @@ pub fn next(project: &Project, deployment: &Deployment, now: Millis) -> Option<F
             _ => roll_back(deployment, reason),
         });
     }
+    if not_carried(project, deployment).is_some_and(|late| now >= late) {
+        let (percent, long) = (deployment.percent, duration(TRAFFIC_STALL_MS));
+        let reason = format!("the gateway did not carry its share of {percent} % for {long}");
+        return Some(roll_back(deployment, reason));
+    }
     match deployment.percent {
-        0 => start(deployment, now),
+        0 => start(project, deployment, now),
         100 => {
             applied(project, deployment).then(|| finish(deployment, DeploymentOutcome::Succeeded))
         }
@@ -28,7 +33,7 @@ pub fn next(project: &Project, deployment: &Deployment, now: Millis) -> Option<F
     }
 }
 
-fn start(deployment: &Deployment, now: Millis) -> Option<Fact> {
+fn start(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
     if let Some(report) = &deployment.replica_failure {
         return Some(fail(deployment, report.clone()));
     }
@@ -39,7 +44,7 @@ fn start(deployment: &Deployment, now: Millis) -> Option<Fact> {
         let first = if deployment.previous.is_some() { deployment.steps[0] } else { 100 };
         return Some(Fact::WeightChanged { deployment: deployment.id, percent: first });
     }
-    (now >= start_deadline(deployment)).then(|| {
+    (now >= start_deadline(project, deployment)).then(|| {
         let report = format!(
             "{} of {} replicas became healthy in {} s",
             deployment.ready.len(),
@@ -82,8 +87,11 @@ pub fn deadline(project: &Project, deployment: &Deployment) -> Option<Millis> {
     if deployment.outcome.is_some() {
         return None;
     }
+    if let Some(late) = not_carried(project, deployment) {
+        return Some(late);
+    }
     if deployment.percent == 0 {
-        return Some(start_deadline(deployment));
+        return Some(start_deadline(project, deployment));
     }
     let step_ends = (deployment.verdict == Verdict::Good)
         .then(|| Some(deployment.step_since?.plus(deployment.step_for_ms)))
@@ -91,14 +99,22 @@ pub fn deadline(project: &Project, deployment: &Deployment) -> Option<Millis> {
     step_ends.or_else(|| stall_deadline(project, deployment))
 }
 
-fn start_deadline(deployment: &Deployment) -> Millis {
-    deployment.requested.plus(deployment.health_timeout_ms + REPLICAS_START_MS)
+/// When a share that the gateway does not carry yet is given up.
+fn not_carried(project: &Project, deployment: &Deployment) -> Option<Millis> {
+    let (since, _) = deployment.history.last().filter(|(_, percent)| *percent > 0)?;
+    let late = (*since).max(project.woke).plus(TRAFFIC_STALL_MS);
+    (!applied(project, deployment)).then_some(late)
+}
+
+fn start_deadline(project: &Project, deployment: &Deployment) -> Millis {
+    deployment.requested.max(project.woke).plus(deployment.health_timeout_ms + REPLICAS_START_MS)
 }
 
 fn stall_deadline(project: &Project, deployment: &Deployment) -> Option<Millis> {
     let longest = ROLLOUT_STALL_MS.max(deployment.step_for_ms * 2);
     let applied = applied(project, deployment);
-    (deployment.percent < 100 && applied).then(|| Some(deployment.step_since?.plus(longest)))?
+    (deployment.percent < 100 && applied)
+        .then(|| Some(deployment.step_since?.max(project.woke).plus(longest)))?
 }
 
 /// Whether the gateway carries the deployment's present share.

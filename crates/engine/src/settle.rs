@@ -16,12 +16,15 @@ use crate::contexts;
 use crate::gates::Gate;
 use crate::state::{Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State};
 use crate::stops::Stops;
-use crate::{concurrency, rollout};
+use crate::{concurrency, rollout, schedules};
 
 /// The next facts that follow, all about one subject; empty when the state is at rest. Looks only at
 /// what was touched since the state was last at rest, and at what is due by now.
 pub(crate) fn settle(state: &mut State, stream: &StreamId, now: Millis) -> Vec<Fact> {
     let Some(project) = state.projects.get_mut(stream) else { return Vec::new() };
+    if let Some(fact) = schedules::next(stream, project, now) {
+        return vec![fact];
+    }
     project.agenda.wake(now);
     while let Some(id) = project.agenda.first() {
         let Some(run) = project.live_run(id) else {
@@ -46,6 +49,9 @@ pub(crate) fn settle_looking_at_everything(
     now: Millis,
 ) -> Vec<Fact> {
     let Some(project) = state.projects.get(stream) else { return Vec::new() };
+    if let Some(fact) = schedules::next(stream, project, now) {
+        return vec![fact];
+    }
     let on = Settling { platform: &state.platform, project, now };
     project
         .live_runs()

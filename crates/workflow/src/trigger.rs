@@ -102,6 +102,15 @@ pub enum Triggered {
 }
 
 impl Workflow {
+    /// The entries of `on.schedule`.
+    pub fn schedules(&self) -> impl Iterator<Item = &Schedule> {
+        let entries = self.on.iter().map(|trigger| match trigger {
+            Trigger::Schedule(entries) => entries.as_slice(),
+            _ => &[],
+        });
+        entries.flatten()
+    }
+
     /// Whether the occurrence starts this workflow.
     pub fn triggered_by(&self, occurrence: &Occurrence<'_>) -> Triggered {
         match self.on.iter().find_map(|trigger| trigger.judge(occurrence)) {

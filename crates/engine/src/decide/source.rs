@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::command::{RefMoved, WorkflowFile};
-use qnt9_model::fact::{Cause, Commit, Fact, RefUpdate};
+use qnt9_model::fact::{Cause, Commit, Fact, RefUpdate, Schedule, ScheduledWorkflow};
 use qnt9_model::{Command, PushId, Refusal, Role, Sha, UserText};
-use qnt9_workflow::{Event, Object, Occurrence, Scope, Triggered, Value, Workflow};
+use qnt9_workflow::{Event, Occurrence, Triggered, Value, Workflow};
 use serde_json::json;
 
 use super::On;
-use crate::concurrency;
-use crate::contexts::{self, RunFacts};
+use crate::launch::{self, NewRun};
 
 pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     match command {
@@ -33,7 +32,10 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                 let moved = moved.iter().map(|moved| moved.update.clone()).collect();
                 facts.push(Fact::PushSettled { push: PushId(0), moved });
             }
-            facts.extend(moved.into_iter().filter_map(|moved| policy(on, moved)));
+            for moved in moved {
+                facts.extend(policy(on, moved));
+                facts.extend(schedules(on, moved));
+            }
             Ok(facts)
         }
         Command::Dispatch { reference, commit, workflow, inputs } => {
@@ -62,6 +64,35 @@ fn policy(on: &On<'_>, moved: &RefMoved) -> Option<Fact> {
     })
 }
 
+/// The schedules of the default branch, when they or their workflows are others than before.
+fn schedules(on: &On<'_>, moved: &RefMoved) -> Option<Fact> {
+    let branch = moved.update.reference.strip_prefix("refs/heads/");
+    if branch != Some(on.project.default_branch.as_str()) {
+        return None;
+    }
+    let commit = moved.update.new.clone()?;
+    let workflows: Vec<ScheduledWorkflow> =
+        moved.workflows.iter().filter_map(|file| scheduled(file)).collect();
+    let listed = workflows.iter().flat_map(|workflow| {
+        workflow.schedules.iter().map(|schedule| (&workflow.path, schedule, &workflow.workflow))
+    });
+    let known = on.project.schedules.iter().map(|s| (&s.path, &s.schedule, &*s.workflow));
+    (!listed.eq(known)).then_some(Fact::SchedulesAdopted { commit, workflows })
+}
+
+/// A workflow that schedules start. One that cannot be read is reported by what else it does.
+fn scheduled(file: &WorkflowFile) -> Option<ScheduledWorkflow> {
+    let workflow = read(file).ok()?;
+    let schedules: Vec<Schedule> = workflow.schedules().map(schedule).collect();
+    let source = file.workflow.as_ref().ok()?.clone();
+    let path = file.path.clone();
+    (!schedules.is_empty()).then_some(ScheduledWorkflow { path, workflow: source, schedules })
+}
+
+fn schedule(of: &qnt9_workflow::Schedule) -> Schedule {
+    Schedule { cron: of.cron.clone(), timezone: of.timezone.clone() }
+}
+
 fn settle_push(
     on: &On<'_>,
     id: PushId,
@@ -74,6 +105,7 @@ fn settle_push(
     facts.push(Fact::PushSettled { push: id, moved: updates });
     for moved in moved {
         facts.extend(policy(on, moved));
+        facts.extend(schedules(on, moved));
         let Some(commit) = &moved.update.new else { continue };
         for file in &moved.workflows {
             facts.extend(push_run(on, &push.by, moved, commit, file, commits));
@@ -107,9 +139,7 @@ fn push_run(
     let workflow = match read(file) {
         Ok(workflow) => workflow,
         Err(message) => {
-            let path = file.path.clone();
-            let message = UserText::from(message);
-            return Some(Fact::WorkflowRefused { commit: commit.clone(), path, message });
+            return Some(refused(commit, &file.path, message));
         }
     };
     let find = |sha: &Sha| {
@@ -139,9 +169,14 @@ fn push_run(
         "sender": {"login": by},
         "head_commit": {"id": commit, "message": head},
         "commits": listed.collect::<Vec<_>>(),
-        "repository": repository(on),
+        "repository": launch::repository(on.stream, on.project),
     });
     let new = NewRun {
+        stream: on.stream,
+        project: on.project,
+        path: &file.path,
+        source: file.workflow.as_ref().unwrap_or(&serde_json::Value::Null),
+        workflow: &workflow,
         cause: Cause::Push { by: by.to_owned() },
         event_name: "push",
         reference: &moved.update.reference,
@@ -150,15 +185,12 @@ fn push_run(
         inputs: Vec::new(),
         title: head,
     };
-    Some(new.fact(on, file, &workflow))
+    Some(new.fact().unwrap_or_else(|message| refused(commit, &file.path, message)))
 }
 
-fn repository(on: &On<'_>) -> serde_json::Value {
-    json!({
-        "name": on.stream,
-        "full_name": format!("{0}/{0}", on.stream),
-        "default_branch": on.project.default_branch,
-    })
+fn refused(commit: &Sha, path: &str, message: String) -> Fact {
+    let (commit, path) = (commit.clone(), path.to_owned());
+    Fact::WorkflowRefused { commit, path, message: UserText::from(message) }
 }
 
 fn read(file: &WorkflowFile) -> Result<Workflow, String> {
@@ -196,10 +228,15 @@ fn dispatch(
         "ref": reference,
         "workflow": file.path,
         "sender": {"login": by},
-        "repository": repository(on),
+        "repository": launch::repository(on.stream, on.project),
     });
     let inputs: Vec<(String, Value)> = inputs;
     let new = NewRun {
+        stream: on.stream,
+        project: on.project,
+        path: &file.path,
+        source: file.workflow.as_ref().unwrap_or(&serde_json::Value::Null),
+        workflow: &workflow,
         cause: Cause::Dispatch { by: by.to_owned() },
         event_name: "workflow_dispatch",
         reference,
@@ -208,72 +245,5 @@ fn dispatch(
         inputs,
         title: workflow.display_name().to_owned(),
     };
-    Ok(vec![new.fact(on, file, &workflow)])
-}
-
-fn next_number(on: &On<'_>, path: &str) -> u64 {
-    on.project.numbers.get(path).copied().unwrap_or(0) + 1
-}
-
-struct NewRun<'a> {
-    cause: Cause,
-    event_name: &'a str,
-    reference: &'a str,
-    commit: &'a Sha,
-    event: serde_json::Value,
-    inputs: Vec<(String, Value)>,
-    title: String,
-}
-
-impl NewRun<'_> {
-    fn fact(self, on: &On<'_>, file: &WorkflowFile, workflow: &Workflow) -> Fact {
-        let facts = RunFacts {
-            stream: on.stream,
-            default_branch: &on.project.default_branch,
-            event_name: self.event_name,
-            event: &self.event,
-            reference: self.reference,
-            commit: self.commit.as_str(),
-            actor: self.cause.by(),
-            workflow: workflow.display_name(),
-            path: &file.path,
-            run: None,
-        };
-        let mut contexts = Object::new();
-        contexts.insert("github", contexts::github(&facts));
-        let inputs: Object = self.inputs.iter().cloned().collect();
-        contexts.insert("inputs", Value::Object(inputs));
-        contexts.insert("vars", Value::Object(Object::new()));
-        let scope = Scope::new(&contexts);
-        let own = workflow.concurrency.as_ref();
-        let concurrency = own.map(|own| concurrency::evaluate(own, &scope)).transpose();
-        let concurrency = match concurrency {
-            Ok(concurrency) => concurrency,
-            Err(message) => {
-                let message = UserText::from(message);
-                let (commit, path) = (self.commit.clone(), file.path.clone());
-                return Fact::WorkflowRefused { commit, path, message };
-            }
-        };
-        let title = workflow.run_name.as_ref().and_then(|name| name.interpolate(&scope).ok());
-        let title = title.filter(|title| !title.trim().is_empty()).unwrap_or(self.title);
-        Fact::RunCreated {
-            path: file.path.clone(),
-            name: workflow.display_name().to_owned(),
-            title: UserText::from(title),
-            number: next_number(on, &file.path),
-            cause: self.cause,
-            reference: self.reference.to_owned(),
-            commit: self.commit.clone(),
-            event: UserText::from(self.event.to_string()),
-            inputs: self
-                .inputs
-                .into_iter()
-                .map(|(name, value)| (name, UserText::from(value.to_json_text())))
-                .collect(),
-            workflow: file.workflow.clone().unwrap_or_default(),
-            concurrency,
-            repeat: None,
-        }
-    }
+    Ok(vec![new.fact().map_err(refuse)?])
 }

@@ -65,11 +65,13 @@ fn read_day(text: &str) -> Result<Day, Wrong> {
     let same = |day: &&Day| day.to_string().eq_ignore_ascii_case(text);
     Day::ALL.iter().find(same).copied().ok_or_else(|| {
         let names = Day::ALL.map(|day| day.to_string());
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let hint = match nearest(text, &names) {
-            Some(near) if text.len() < 6 => format!("did you mean `{near}`?"),
-            _ => format!("the days are {}", names.join(", ")),
-        };
+        let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+        let near = nearest(text, &lower).and_then(|near| lower.iter().position(|l| *l == near));
+        let hint = near.map_or_else(
+            || format!("the days are {}", names.join(", ")),
+            |near| format!("did you mean `{}`?", names[near]),
+        );
         (format!("`{text}` is no day of the week"), hint)
     })
 }
@@ -116,12 +118,12 @@ fn read_freeze(
     let until = section.required_moment("until", problems);
     let reason = section.required_text("reason", problems);
     let named = section.texts("environments", problems).unwrap_or_default();
+    // An environment without rules has no section; what is nearly the name of one is a slip.
     for name in named.iter().filter(|name| !environments.contains(&name.value.as_str())) {
-        let message = format!("there is no environment `{}` in this file", name.value);
-        let hint = nearest(&name.value, environments)
-            .map(|near| format!("did you mean `{near}`?"))
-            .unwrap_or_else(|| format!("there is: {}", environments.join(", ")));
-        problems.add(&name.at, message, Some(hint));
+        if let Some(near) = nearest(&name.value, environments) {
+            let message = format!("there is no environment `{}` in this file", name.value);
+            problems.add(&name.at, message, Some(format!("did you mean `{near}`?")));
+        }
     }
     let (from, until) = (from?, until?);
     let zone = zone?;

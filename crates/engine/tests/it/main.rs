@@ -1,15 +1,20 @@
 //! The machine as its users see it: whole conversations, and invariants under random ones.
 
 mod approvals;
+mod checks;
 mod delivery;
 mod explain;
 mod groups;
 mod invariants;
+mod oracle;
+mod repeats;
 mod rollouts;
 mod runs;
 mod scale;
+mod schedules;
 mod snapshots;
 mod source;
 mod stopping;
 mod terraform;
+mod windows;
 mod world;

@@ -34,8 +34,11 @@ pub(super) fn judge(story: &Story) -> Verdict {
     };
     let moments = (0..STEPS).map(|step| MONDAY.plus(step as i64 * GRID_MS));
     let mut moments = moments.filter(|at| *at >= story.now);
-    let earliest =
-        if holds == Holds::No { None } else { moments.find(|at| past.could_start(*at)) };
+    let earliest = match holds {
+        Holds::Yes => Some(story.now),
+        Holds::NotYet => moments.find(|at| past.could_start(*at)),
+        Holds::No => None,
+    };
     Verdict { holds, who, earliest }
 }
 
@@ -72,7 +75,7 @@ impl<'a> Past<'a> {
     /// What people have done about it, by each rule.
     fn by_people(&self) -> Vec<Holds> {
         let mut parts = Vec::new();
-        for (rules, _) in self.rules() {
+        for rules in self.rules() {
             parts.push(self.branch(rules));
             parts.push(self.trigger(rules));
             parts.extend(rules.approvals.as_ref().map(|rule| self.approvals(rule)));
@@ -82,11 +85,11 @@ impl<'a> Past<'a> {
                     Some(_) => release.is_some() && *release == self.subjects.release,
                 };
                 let newest = self.facts().rev().find_map(|fact| match fact {
-                    Fact::EvidenceRecorded { kind, environment, commit, release, passed, .. }
-                        if *kind == wanted.kind
-                            && (wanted.environment.is_none()
-                                || *environment == wanted.environment)
-                            && about_this(commit, release) =>
+                    Fact::EvidenceRecorded {
+                        kind, environment, commit, release, passed, ..
+                    } if *kind == wanted.kind
+                        && (wanted.environment.is_none() || *environment == wanted.environment)
+                        && about_this(commit, release) =>
                     {
                         Some(*passed)
                     }
@@ -98,27 +101,51 @@ impl<'a> Past<'a> {
                     None => Holds::NotYet,
                 });
             }
+            parts.extend(rules.checks.iter().map(|wanted| self.check(&wanted.name)));
         }
         parts
+    }
+
+    /// What the newest question to a check came to, if it was about what would be deployed now.
+    fn check(&self, wanted: &str) -> Holds {
+        let newest = self.log.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::CheckRequested { run, name, subjects, until, .. }
+                if *run == self.run && name == wanted =>
+            {
+                Some((entry.sequence, *subjects == self.subjects, *until))
+            }
+            _ => None,
+        });
+        let Some((id, true, until)) = newest else { return Holds::NotYet };
+        let answer = self.facts().find_map(|fact| match fact {
+            Fact::CheckAnswered { check, passed, .. } if check.0 == id => Some(*passed),
+            _ => None,
+        });
+        match answer {
+            Some(true) => Holds::Yes,
+            Some(false) => Holds::No,
+            None if self.now >= until => Holds::No,
+            None => Holds::NotYet,
+        }
     }
 
     /// What the clock says, by each rule.
     fn by_time(&self, at: Millis) -> Vec<bool> {
         let mut parts = Vec::new();
-        for (rules, freezes) in self.rules() {
+        for rules in self.rules() {
             parts.push(at >= self.queued().plus(rules.wait_ms));
             parts.push(rules.windows.is_empty() || rules.windows.iter().any(|w| is_open(w, at)));
-            parts.push(!freezes.iter().any(|freeze| {
-                let here = &freeze.environments;
-                let here = here.is_empty() || here.contains(&production());
-                here && freeze.from <= at && at < freeze.until
-            }));
         }
+        parts.push(!self.freezes().iter().any(|freeze| {
+            let here = &freeze.environments;
+            let here = here.is_empty() || here.contains(&production());
+            here && freeze.from <= at && at < freeze.until
+        }));
         parts
     }
 
     fn expired(&self, at: Millis) -> bool {
-        self.rules().iter().any(|(rules, _)| at >= self.queued().plus(rules.expire_ms()))
+        self.rules().iter().any(|rules| at >= self.queued().plus(rules.expire_ms()))
     }
 
     fn facts(&self) -> impl DoubleEndedIterator<Item = &'a Fact> + use<'a> {
@@ -131,11 +158,7 @@ impl<'a> Past<'a> {
     }
 
     /// The rules in force, and those under which what serves now was deployed.
-    fn rules(&self) -> Vec<(&'a EnvironmentPolicy, &'a [Freeze])> {
-        let adopted = |fact: &'a Fact| match fact {
-            Fact::PolicyAdopted { policy, .. } => Some(policy),
-            _ => None,
-        };
+    fn rules(&self) -> Vec<&'a EnvironmentPolicy> {
         let mut before = None;
         if let Some((deployment, _)) = self.serving() {
             let until = self.log.iter().take_while(|entry| {
@@ -143,14 +166,16 @@ impl<'a> Past<'a> {
             });
             before = until.filter_map(|entry| adopted(&entry.fact)).last();
         }
-        let now: Option<&Policy> = self.facts().filter_map(adopted).next_back();
-        let mut all = Vec::new();
-        let environment = |policy: &'a Policy| policy.environment(&production());
-        if let Some(now) = now {
-            all.extend(environment(now).map(|rules| (rules, now.freezes.as_slice())));
-        }
-        all.extend(before.and_then(environment).map(|rules| (rules, &[][..])));
-        all
+        let policies = [self.facts().filter_map(adopted).next_back(), before];
+        policies
+            .into_iter()
+            .flatten()
+            .filter_map(|policy| policy.environment(&production()))
+            .collect()
+    }
+
+    fn freezes(&self) -> &'a [Freeze] {
+        self.facts().filter_map(adopted).next_back().map_or(&[], |policy| &policy.freezes)
     }
 
     /// The deployment that serves production, and its commit.
@@ -237,11 +262,10 @@ impl<'a> Past<'a> {
     /// Everybody whose approval would count and is still missing.
     fn wanted(&self) -> BTreeSet<String> {
         let mut wanted = BTreeSet::new();
-        for rule in self.rules().iter().filter_map(|(rules, _)| rules.approvals.as_ref()) {
+        for rule in self.rules().iter().filter_map(|rules| rules.approvals.as_ref()) {
             if self.approvals(rule) == Holds::NotYet {
-                let free = |person: &&String| {
-                    self.may_approve(person, rule) && !self.has_approved(person)
-                };
+                let free =
+                    |person: &&String| self.may_approve(person, rule) && !self.has_approved(person);
                 wanted.extend(rule.from.iter().filter(free).cloned());
             }
         }
@@ -304,6 +328,13 @@ impl<'a> Past<'a> {
             }
         }
         wrote || pusher_of.iter().any(|(sha, by)| is_new(sha) && *by == who)
+    }
+}
+
+fn adopted(fact: &Fact) -> Option<&Policy> {
+    match fact {
+        Fact::PolicyAdopted { policy, .. } => Some(policy),
+        _ => None,
     }
 }
 

@@ -28,7 +28,7 @@ fn why_says_what_brute_force_finds() {
         let said = Verdict { holds: why.holds, who, earliest: why.earliest };
         let found = judge(&story);
         seen[found.holds as usize] += 1;
-        assert_eq!(said, found, "seed {seed}, at {}:\n{}", story.now, why.lines().join("\n"));
+        assert_eq!(said, found, "seed {seed}, at {:?}:\n{}", story.now, why.lines().join("\n"));
     }
     assert!(seen.iter().all(|count| *count > STORIES / 20), "one-sided stories: {seen:?}");
 }

@@ -5,12 +5,12 @@
 use qnt9_engine::State;
 use qnt9_engine::apply::apply;
 use qnt9_model::fact::{
-    Cause, Commit, DeploymentOutcome, Direction, Fact, Leg, Queue, RefUpdate, Subjects,
+    Cause, Commit, DeploymentOutcome, Direction, Fact, Leg, RefUpdate, Subjects,
 };
 use qnt9_model::plan::PlanSummary;
 use qnt9_model::{
-    Actor, AttemptId, CallKey, DeploymentId, Entry, EnvironmentName, JobKey, Millis, Person, Place,
-    Policy, PushId, ReleaseDigest, Role, RunId, Sha, StreamId,
+    Actor, AttemptId, CallKey, CheckId, DeploymentId, Entry, EnvironmentName, JobKey, Millis,
+    Person, Place, Policy, PushId, ReleaseDigest, Role, RunId, Sha, StreamId,
 };
 
 use crate::world::{digest, file, long};
@@ -24,6 +24,7 @@ const MINUTES: i64 = 60 * 1000;
 
 pub(super) const PRODUCTION: &str = "production";
 const PEOPLE: [&str; 6] = ["ada", "alice", "bob", "carol", "dev", "vera"];
+const ROLES: [Role; 4] = [Role::Viewer, Role::Developer, Role::Approver, Role::Admin];
 const WINDOWS: [&str; 6] = [
     "Mon-Thu 09:00-16:00 Europe/Berlin",
     "Fri 08:30-12:00 America/New_York",
@@ -76,6 +77,8 @@ pub(super) struct Story {
     pub(super) now: Millis,
     dice: Dice,
     clock: Millis,
+    /// The newest check that has not answered.
+    asked: Option<CheckId>,
 }
 
 fn stream() -> StreamId {
@@ -96,6 +99,7 @@ impl Story {
             now: MONDAY,
             dice: Dice(seed),
             clock: MONDAY,
+            asked: None,
         };
         story.people();
         story.before();
@@ -167,7 +171,7 @@ impl Story {
     fn adopt(&mut self) {
         let text = self.rules();
         let policy: Policy = qnt9_engine::policy::read("qnt9.toml", &text)
-            .unwrap_or_else(|error| panic!("the rules are right: {error}\n{text}"));
+            .unwrap_or_else(|error| panic!("the rules are right: {error:?}\n{text}"));
         self.fact(Fact::PolicyAdopted { commit: long("base"), policy });
     }
 
@@ -211,9 +215,12 @@ impl Story {
             let from = dice.below(30) * 12;
             let until = from + 1 + dice.below(40);
             let at = |steps: u64| instant(MONDAY.plus(steps as i64 * GRID_MS));
-            let place = dice.of(&["", "environments = [\"production\"]", "environments = [\"staging\"]"]);
+            let place =
+                dice.of(&["", "environments = [\"production\"]", "environments = [\"staging\"]"]);
             let (from, until) = (at(from), at(until));
-            text += &format!("[[freeze]]\nfrom = {from}\nuntil = {until}\nreason = \"fair\"\n{place}\n");
+            text += &format!(
+                "[[freeze]]\nfrom = {from}\nuntil = {until}\nreason = \"fair\"\n{place}\n"
+            );
         }
         if dice.one_in(12) {
             return text;
@@ -222,11 +229,18 @@ impl Story {
         text += dice.of(&["", "branches = [\"main\"]\n", "branches = [\"main\", \"hot\"]\n"]);
         text += dice.of(&["", "", "trigger = \"manual\"\n"]);
         text += dice.of(&["", "", "wait = \"10m\"\n", "wait = \"3h\"\n"]);
-        text += dice.of(&["", "", "evidence = [\"tests\"]\n", "evidence = [\"tests\", \"load-test@staging\"]\n"]);
+        text += dice.of(&[
+            "",
+            "",
+            "evidence = [\"tests\"]\n",
+            "evidence = [\"tests\", \"load-test@staging\"]\n",
+        ]);
         text += dice.of(&["", "", "", "expire_after = \"4h\"\n", "expire_after = \"2d\"\n"]);
         if dice.one_in(3) {
             let windows: Vec<&str> = WINDOWS.into_iter().filter(|_| dice.one_in(4)).collect();
-            text += &format!("windows = [{}]\n", quoted(&windows));
+            if !windows.is_empty() {
+                text += &format!("windows = [{}]\n", quoted(&windows));
+            }
         }
         if dice.one_in(4) {
             let timeout = dice.of(&["10m", "2h"]);
@@ -268,8 +282,7 @@ impl Story {
             self.fact(Fact::CommitsSeen { commits: vec![commit] });
         }
         let by = self.dice.of(&PEOPLE).to_owned();
-        let update =
-            RefUpdate { reference: "refs/heads/main".to_owned(), old: None, new: parent };
+        let update = RefUpdate { reference: "refs/heads/main".to_owned(), old: None, new: parent };
         let push = PushId(self.fact(Fact::PushOffered { by, updates: vec![update.clone()] }));
         self.fact(Fact::PushSettled { push, moved: vec![update] });
     }
@@ -360,7 +373,7 @@ impl Story {
             5 | 6 => self.evidence(),
             7 => self.recorded_plan(),
             8 => {
-                let (person, role) = (self.dice.of(&PEOPLE), self.dice.of(&Role::ALL));
+                let (person, role) = (self.dice.of(&PEOPLE), self.dice.of(&ROLES));
                 let changed = Fact::RoleChanged { person: person.to_owned(), role };
                 self.add(StreamId::platform(), Actor::Platform, changed);
             }
@@ -411,13 +424,14 @@ impl Story {
         let release: Option<ReleaseDigest> =
             environment.is_some().then(|| digest(self.dice.of(&["r0", "r1", "r1", "r1", "r2"])));
         let commit: Sha = long(self.dice.of(&["base", "head", "head", "head"]));
+        let passed = !self.dice.one_in(12);
         self.fact(Fact::EvidenceRecorded {
             call: None,
             kind: kind.to_owned(),
             environment,
             commit,
             release,
-            passed: !self.dice.one_in(12),
+            passed,
             summary: String::new(),
             time_scale: 1,
         });
@@ -431,7 +445,33 @@ impl Story {
         self.fact(Fact::PlanRecorded { call, environment: production(), hash, summary });
     }
 
-    fn check(&mut self) {}
+    /// A check is asked, or one that was asked answers.
+    fn check(&mut self) {
+        if let Some(check) = self.asked
+            && !self.dice.one_in(3)
+        {
+            self.asked = None;
+            let (passed, reason) = (!self.dice.one_in(4), "said so".into());
+            self.fact(Fact::CheckAnswered { check, passed, reason });
+            return;
+        }
+        let mut subjects = self.subjects();
+        if self.dice.one_in(6) {
+            subjects.plan = Some("another".to_owned());
+        }
+        let patience = self.dice.of(&[10, 120]) * MINUTES;
+        let name = self.dice.of(&["ticket", "ticket", "scan"]).to_owned();
+        self.asked = Some(CheckId(self.fact(Fact::CheckRequested {
+            run: self.run,
+            job: self.job.clone(),
+            environment: production(),
+            name,
+            url: "http://127.0.0.1:1/".to_owned(),
+            secret: None,
+            subjects,
+            until: self.clock.plus(patience),
+        })));
+    }
 
     /// Another job takes the environment, and gives it back or does not.
     fn somebody_elses_turn(&mut self) {
