@@ -71,8 +71,8 @@ pub enum Record {
     HandedOn {
         /// The step after which it stands so.
         step: u32,
-        /// Variables of the job. `None` for a value that holds a secret which is not among the job's
-        /// secrets: it is kept nowhere.
+        /// Variables of the job. `None` for a value that is kept nowhere: it holds a secret which is
+        /// not among the job's secrets, or all together are too long.
         env: BTreeMap<String, Option<Vec<ValuePart>>>,
         /// Folders that `GITHUB_PATH` put first, the latest first.
         paths: Vec<String>,

@@ -4,6 +4,7 @@ use std::io;
 use super::environment::Environment;
 use super::job::Job;
 use crate::journal::{Record, ValuePart};
+use crate::limits::HANDED_ON_BYTES_MAX;
 use crate::spec::JobSecrets;
 
 /// What steps have handed on to later ones, as it was last written into the journal.
@@ -29,8 +30,13 @@ impl Job<'_> {
         if now == self.handed_on {
             return Ok(());
         }
-        let value =
-            |value: &String| split(value, self.secrets, |text| self.log.contains_secret(text));
+        let bytes: usize = now.env.iter().map(|(name, text)| name.len() + text.len()).sum();
+        let value = |text: &String| match bytes {
+            0..=HANDED_ON_BYTES_MAX => {
+                split(text, self.secrets, |text| self.log.contains_secret(text))
+            }
+            _ => None,
+        };
         let env = now.env.iter().map(|(name, text)| (name.clone(), value(text))).collect();
         let paths = now.paths.iter().map(|path| self.log.mask(path)).collect();
         self.log.record(&Record::HandedOn { step, env, paths, masked })?;

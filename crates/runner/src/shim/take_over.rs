@@ -152,7 +152,7 @@ fn fill(name: &str, parts: Option<&[ValuePart]>, secrets: &JobSecrets) -> Result
     let parts = parts.ok_or_else(|| {
         format!(
             "The variable {name} holds a value that is kept nowhere, since it was hidden from the \
-             log; start from the step that sets it."
+             log or is too long; start from the step that sets it."
         )
     })?;
     join(parts, secrets).map_err(|secret| {

@@ -116,3 +116,27 @@ async fn what_a_dead_supervisor_left_is_seen_and_ended() {
     assert!(second.running() && second.pid() != first.pid());
     replica::stop(&dir, Duration::from_secs(5)).await.unwrap();
 }
+
+/// The machine was started again, and the number of the replica's process belongs to another.
+#[tokio::test]
+async fn after_a_reboot_the_number_of_the_old_process_means_nothing() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path().join("r");
+    let mut bystander = std::process::Command::new("sleep").arg("300").spawn().unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", bystander.id())).unwrap();
+    let start_time: u64 =
+        stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().parse().unwrap();
+    std::fs::create_dir(&dir).unwrap();
+    let status = serde_json::json!({
+        "id": "7-0", "pid": bystander.id(), "start_time": start_time, "boot": "an earlier one",
+        "address": "127.0.0.1:4000", "started_ms": 1, "exit": null,
+    });
+    std::fs::write(dir.join("status.json"), status.to_string()).unwrap();
+    assert!(!replica::status(&dir).await.unwrap().unwrap().running());
+    replica::stop(&dir, Duration::ZERO).await.unwrap();
+    replica::start(&shim_program(), &dir, &spec(SERVICE)).await.unwrap();
+    assert!(bystander.try_wait().unwrap().is_none(), "a stranger was killed");
+    replica::stop(&dir, Duration::from_secs(5)).await.unwrap();
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+}

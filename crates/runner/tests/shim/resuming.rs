@@ -156,3 +156,13 @@ async fn values_that_were_hidden_are_kept_nowhere_and_that_is_said() {
         "{journal:?}"
     );
 }
+
+#[tokio::test]
+async fn variables_that_are_too_long_to_be_kept_are_said_and_harm_nothing() {
+    let mut case = case(
+        "steps: [{run: 'printf \"LONG=%01100000d\\\\n\" 7 >> $GITHUB_ENV'}, {run: 'test -e $MENDED'}]",
+    );
+    let kept = fail_and_keep(&case).await;
+    let journal = resume(&mut case, &kept, 1).await;
+    assert!(said(&journal).contains("The variable LONG holds a value that is kept nowhere"));
+}
