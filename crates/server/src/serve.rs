@@ -61,7 +61,7 @@ pub enum ServeError {
         path: String,
         /// Why.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// The log cannot be read.
     #[error(transparent)]
@@ -239,7 +239,7 @@ async fn open_log(
         LogPlace::Folder => Writer::start(Sqlite::open(&file, &key)?),
         LogPlace::Database { url, .. } => Writer::start(Postgres::open(&url, &key)?),
     });
-    opened.await.map_err(|source| ServeError::Store { path: shown, source })
+    opened.await.map_err(|source| ServeError::Store { path: shown, source: Box::new(source) })
 }
 
 async fn fold(

@@ -142,12 +142,10 @@ fn part(durable: &Durable, stream: &StreamId) -> (Head, State) {
     if stream.as_str() == StreamId::PLATFORM {
         part.platform = durable.state.platform.clone();
         for (name, project) in &durable.state.projects {
-            let created = Project {
-                embedded: project.embedded,
-                time_scale: project.time_scale,
-                default_branch: project.default_branch.clone(),
-                ..Project::default()
-            };
+            let mut created = Project::default();
+            created.embedded = project.embedded;
+            created.time_scale = project.time_scale;
+            created.default_branch.clone_from(&project.default_branch);
             part.projects.insert(name.clone(), created);
         }
     } else if let Some(project) = durable.state.projects.get(stream) {

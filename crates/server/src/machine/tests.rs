@@ -295,7 +295,9 @@ async fn a_snapshot_that_cannot_be_read_is_passed_over() {
 }
 
 /// Shows other lines than the log has.
-struct Changed(Memory, fn(&mut Vec<StoredEntry>));
+struct Changed(Memory, Change);
+
+type Change = fn(&mut Vec<StoredEntry>);
 
 impl LogRead for Changed {
     fn sealed_head(&self, stream: &str) -> Result<Option<SealedHead>, StoreError> {
@@ -330,7 +332,7 @@ async fn entries_that_do_not_follow_each_other_are_not_folded() {
     for name in ["ada", "ben", "cleo", "dora"] {
         add(&machine, name).await.unwrap();
     }
-    let changes: [(fn(&mut Vec<StoredEntry>), u64); 4] = [
+    let changes: [(Change, u64); 4] = [
         (|entries| drop(entries.remove(1)), 3),
         (|entries| entries.swap(1, 2), 3),
         (|entries| entries[1].line = entries[0].line.clone(), 2),
