@@ -316,7 +316,7 @@ fn a_snapshot_of_many_chunks_is_read_whole_and_the_one_before_is_gone() {
     let mut log = place.log();
     let entries = sample::entries("s", Head::EMPTY, 2);
     log.append(&entries).unwrap();
-    for (entry, bytes) in entries.iter().zip([5_000_000, 2_000_001]) {
+    for (entry, bytes) in entries.iter().zip([2_500_000, 1_100_001]) {
         let state: Vec<u8> = (0_u32..bytes).map(|at| (at % 251) as u8).collect();
         let snapshot = NewSnapshot::new("s", entry.as_head(), 4, state.clone());
         log.put_snapshot(snapshot).unwrap();
