@@ -319,22 +319,22 @@ pub enum Policy {
 }
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("question").required(true).args(["person", "file"])))]
+#[command(group(clap::ArgGroup::new("question").required(true).args(["wisher", "file"])))]
 pub struct PolicyTest {
     /// Who would dispatch it
-    #[arg(long, requires = "environment")]
-    pub person: Option<String>,
+    #[arg(long = "person", value_name = "PERSON", requires = "environment")]
+    pub wisher: Option<String>,
     /// Where it would go
-    #[arg(long, requires = "person")]
+    #[arg(long, requires = "wisher")]
     pub environment: Option<String>,
     /// The commit, or its beginning [default: the head of the default branch]
-    #[arg(long, requires = "person", conflicts_with = "release")]
+    #[arg(long, requires = "wisher", conflicts_with = "release")]
     pub commit: Option<String>,
     /// The release, by its digest or its beginning
-    #[arg(long, requires = "person")]
+    #[arg(long, requires = "wisher")]
     pub release: Option<String>,
     /// When [default: now]
-    #[arg(long, value_name = "TIME", requires = "person")]
+    #[arg(long, value_name = "TIME", requires = "wisher")]
     pub at: Option<String>,
     /// A changed qnt9.toml, against the last deployments
     #[arg(long, value_name = "FILE")]

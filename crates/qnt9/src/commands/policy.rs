@@ -15,7 +15,7 @@ use crate::render::policy;
 /// Asks whether somebody could deploy, or what a changed file would have blocked.
 pub async fn test(common: &Common, args: &Args) -> Result<ExitCode, Failure> {
     let ask = Asking::of(common).await?;
-    let body = match (&args.file, &args.person, &args.environment) {
+    let body = match (&args.file, &args.wisher, &args.environment) {
         (Some(path), ..) => {
             let name = path.display().to_string();
             let file = std::fs::read_to_string(path)

@@ -68,6 +68,8 @@ fn the_help_names_every_command() {
           notifications  List notifications
           evidence       List evidence, or record some (inside a step)
           audit          The log of facts: verify it offline, export it
+          simulate       Live through seeded worlds in which everything goes wrong, or look into an exported
+                         log
           doctor         Check what this machine has and lacks
           workflow       Workflow files
           state          Terraform state (inside a step)
@@ -241,6 +243,15 @@ fn fields_are_taken_apart_at_the_first_equals_sign() {
 }
 
 #[test]
+fn whoever_is_asked_about_is_not_whoever_asks() {
+    let line = "qnt9 --as root policy test --person dora --environment production";
+    let cli = parse(line).unwrap();
+    assert_eq!(cli.common.person.as_deref(), Some("root"));
+    let Command::Policy(crate::cli::Policy::Test(test)) = cli.command else { panic!("{line}") };
+    assert_eq!(test.wisher.as_deref(), Some("dora"));
+}
+
+#[test]
 fn evidence_without_a_command_lists() {
     let Command::Evidence(evidence) = parse("qnt9 evidence").unwrap().command else {
         panic!("evidence")
@@ -271,6 +282,12 @@ fn a_wrong_use_is_told_what_is_wrong() {
     check_refused(
         "qnt9 status --at yesterday --fact 3",
         &expect!["error: the argument '--at <TIME>' cannot be used with '--fact <N>'"],
+    );
+    check_refused(
+        "qnt9 policy test --person dora",
+        &expect![[r#"
+            error: the following required arguments were not provided:
+              --environment <ENVIRONMENT>"#]],
     );
     check_refused(
         "qnt9 runs twelve",

@@ -20,8 +20,8 @@ pub fn text(shape: &DifferenceShape, clock: &Clock) -> String {
     if from.release.digest == to.release.digest {
         return text + "\nit is the same release\n";
     }
-    text.push_str(&commits("come with it", '+', &shape.added));
-    text.push_str(&commits("stop being there", '-', &shape.missing));
+    text.push_str(&commits(["comes with it", "come with it"], '+', &shape.added));
+    text.push_str(&commits(["stops being there", "stop being there"], '-', &shape.missing));
     if shape.added.is_empty() && shape.missing.is_empty() {
         text.push_str("\nboth were built from the same commit\n");
     }
@@ -56,7 +56,7 @@ fn head(side: &SideShape, clock: &Clock) -> String {
     )
 }
 
-fn commits(what: &str, sign: char, commits: &[CommitShape]) -> String {
+fn commits(what: [&str; 2], sign: char, commits: &[CommitShape]) -> String {
     if commits.is_empty() {
         return String::new();
     }
@@ -65,6 +65,7 @@ fn commits(what: &str, sign: char, commits: &[CommitShape]) -> String {
         let title = cut(&commit.title, TITLE_CHARS_MAX);
         table.row([format!("{sign} {}", commit.sha.short()), commit.author.clone(), title]);
     }
+    let what = what[usize::from(commits.len() != 1)];
     format!("\n{} {what}\n{}", count(commits.len(), "commit"), table.text(2, ""))
 }
 

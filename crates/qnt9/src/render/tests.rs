@@ -181,7 +181,7 @@ fn two_releases_say_what_differs_and_by_whose_word() {
         from  stock 4be1…00 of 2c41f9e (in production), built 10 min ago
         to    stock 77ab…00 of 9f03c1a (in staging), built 10 min ago
 
-        1 commit come with it
+        1 commit comes with it
           + 9f03c1a  dana  Search by WKN
 
         configuration
