@@ -8,6 +8,7 @@ use qnt9_model::policy::EnvironmentPolicy;
 use qnt9_model::{DeploymentId, EnvironmentName, Fact, Place};
 
 use super::Applying;
+use crate::packed::Packed;
 use crate::state::Deployment;
 
 impl Applying<'_> {
@@ -123,7 +124,7 @@ impl Applying<'_> {
             verdict: Verdict::Undecided,
             verdict_reason: String::new(),
             history: Vec::new(),
-            windows: Vec::new(),
+            windows: Packed::default(),
             outcome: None,
             drained: false,
         };
@@ -159,6 +160,7 @@ impl Applying<'_> {
         let time = self.time();
         self.rollout(id, |d| {
             d.outcome = Some((outcome.clone(), time));
+            d.windows.pack();
             if *outcome != DeploymentOutcome::Succeeded {
                 d.percent = 0;
                 d.history.push((time, 0));

@@ -69,6 +69,7 @@ impl Applying<'_> {
         }
         if runs.len().is_multiple_of(RUNS_BETWEEN_SHUTS) {
             runs.values_mut().for_each(|run| run.body.shut());
+            self.project.deployments.values_mut().for_each(|past| past.windows.shut());
         }
     }
 

@@ -8,6 +8,7 @@ use qnt9_model::{Actor, CallKey, DeploymentId, Millis, Place, ReleaseDigest, Use
 use serde::{Deserialize, Serialize};
 
 use super::Project;
+use crate::packed::Packed;
 
 /// One deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,8 +69,8 @@ pub struct Deployment {
     pub verdict_reason: String,
     /// Every step it took: when, percent.
     pub history: Vec<(Millis, u32)>,
-    /// All windows judged: when, percent, new, old.
-    pub windows: Vec<(Millis, u32, Counts, Counts)>,
+    /// All windows judged: when, percent, new, old; packed once it is over.
+    pub windows: Packed<Vec<(Millis, u32, Counts, Counts)>>,
     /// How and when it ended.
     pub outcome: Option<(DeploymentOutcome, Millis)>,
     /// Its replicas carry nothing any more.
