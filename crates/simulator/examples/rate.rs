@@ -1,18 +1,20 @@
 //! Lives through seeds and prints how many facts a second that makes on one core:
-//! `cargo run --release -p qnt9-simulator --example rate -- FROM TO [SHRINKS]`.
+//! `cargo run --release -p qnt9-simulator --example rate -- FROM TO [SHRINKS [DAYS]]`.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::time::Instant;
 
-use qnt9_simulator::{Coverage, Options, simulate};
+use qnt9_simulator::{Coverage, Options, Rhythm, simulate};
 
 fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
     let (from, to) =
         (numbers.first().copied().unwrap_or(0), numbers.get(1).copied().unwrap_or(100));
     let shrinks = numbers.get(2).copied().unwrap_or(0) as u32;
-    let options = Options { shrinks, ..Options::default() };
+    let office = |days: &u64| Rhythm::Office { days: *days as u32, team: 20 };
+    let rhythm = numbers.get(3).map_or(Rhythm::Dense, office);
+    let options = Options { rhythm, shrinks, ..Options::default() };
     let begun = Instant::now();
     let (mut facts, mut broken) = (0, 0);
     let mut coverage = Coverage::default();

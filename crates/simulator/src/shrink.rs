@@ -27,11 +27,12 @@ pub(crate) fn shrink(
             without.extend(left_out);
             tries -= 1;
             match breaks(seed, options, &without, &broken) {
-                Some(smaller) => {
+                // Without one accident others may come that there was no time for before.
+                Some(smaller) if smaller.happened.len() < needed.len() => {
                     skip = without;
                     needed = smaller.happened;
                 }
-                None => from += chunk,
+                _ => from += chunk,
             }
         }
         chunk = if chunk == 1 { 0 } else { chunk.div_ceil(2) };

@@ -50,7 +50,7 @@ pub(crate) struct Accidents {
     pub(crate) runner_dies: u32,
     /// A runner cannot be reached and is declared lost while it goes on, per step.
     pub(crate) runner_parted: u32,
-    /// A replica dies, per window.
+    /// A replica dies, per deed.
     pub(crate) replica_dies: u32,
 }
 

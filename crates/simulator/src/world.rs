@@ -329,7 +329,10 @@ impl<'a> World<'a> {
 
     fn remember(&mut self, letter: &Letter) {
         // Only what machines say: a person who asks twice does want it twice.
-        if self.swarm.messages.echoed == 0 || matches!(letter.ask.by, Actor::Person { .. }) {
+        if self.swarm.messages.echoed == 0
+            || matches!(letter.ask.by, Actor::Person { .. })
+            || matches!(letter.ask.command, Command::ImportCommits { .. })
+        {
             return;
         }
         if self.old_letters.len() == OLD_LETTERS {

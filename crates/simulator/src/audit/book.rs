@@ -33,8 +33,8 @@ pub(super) struct Project {
     pub(super) applied: BTreeMap<Place, u64>,
     pub(super) checks: BTreeMap<CheckId, CheckBook>,
     pub(super) workspaces: BTreeMap<String, WorkspaceBook>,
-    /// Whether each was delivered, and the tries that failed.
-    pub(super) notifications: BTreeMap<NotificationId, (bool, u32)>,
+    /// Whether each was delivered.
+    pub(super) notifications: BTreeMap<NotificationId, bool>,
 }
 
 impl Project {

@@ -1,6 +1,5 @@
 //! Pushes, commits, rules, releases, evidence, notifications.
 
-use qnt9_model::limits::NOTIFICATION_TRIES_MAX;
 use qnt9_model::{Actor, Entry, Fact, NotificationId, PushId};
 
 use super::Broken;
@@ -64,18 +63,16 @@ impl Project {
                 self.plans.insert((call.attempt.run, environment.clone()), hash.clone());
             }
             Fact::NotificationPosted { .. } => {
-                self.notifications.insert(NotificationId(entry.sequence), (false, 0));
+                self.notifications.insert(NotificationId(entry.sequence), false);
             }
             Fact::NotificationDelivered { notification } => {
                 let known = self.notifications.get_mut(notification);
-                if known.is_none_or(|known| std::mem::replace(&mut known.0, true)) {
+                if known.is_none_or(|known| std::mem::replace(known, true)) {
                     return Err(Broken::of("notification", entry, "it was delivered before"));
                 }
             }
             Fact::NotificationFailed { notification, .. } => {
-                let known = self.notifications.entry(*notification).or_default();
-                known.1 += 1;
-                if known.0 || known.1 > NOTIFICATION_TRIES_MAX {
+                if self.notifications.get(notification) != Some(&false) {
                     return Err(Broken::of("notification", entry, "nobody was to try it"));
                 }
             }

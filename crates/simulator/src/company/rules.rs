@@ -95,7 +95,7 @@ pub(crate) fn rules(name: &str, strict: &Strictness, today: &str) -> String {
     };
     let freeze = if extra.freeze {
         format!(
-            "\n[[freeze]]\nfrom = \"{today}T12:00:00Z\"\nuntil = \"{today}T18:00:00Z\"\nreason = \"stocktaking\"\nenvironments = [\"production\"]\n"
+            "\n[[freeze]]\nfrom = {today}T12:00:00Z\nuntil = {today}T18:00:00Z\nreason = \"stocktaking\"\nenvironments = [\"production\"]\n"
         )
     } else {
         String::new()

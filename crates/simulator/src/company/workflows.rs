@@ -50,7 +50,7 @@ const NIGHTLY: &str = "
 on: { schedule: [{ cron: '30 3 * * *' }], workflow_dispatch: {} }
 jobs:
   test: { runs-on: x, timeout-minutes: 30, steps: [{ run: x }, { run: x }] }
-  wait: { needs: test, runs-on: x, steps: [{ run: x }] }
+  wait: { needs: test, runs-on: x, concurrency: { group: wait, cancel-in-progress: true }, steps: [{ run: x }] }
   terraform: { needs: test, runs-on: x, concurrency: terraform, steps: [{ run: x }, { run: x }] }
   notify: { needs: [wait, terraform], if: failure(), runs-on: x, steps: [{ run: x }] }
 ";

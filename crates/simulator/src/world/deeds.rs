@@ -113,9 +113,10 @@ impl World<'_> {
         {
             self.send(letter, random);
         }
-        let old: Vec<Letter> = self.old_letters.iter().cloned().collect();
+        self.replica_accident(random);
+        let old = random.below(self.old_letters.len().max(1) as u64) as usize;
         if is_echo
-            && let Some(letter) = random.one_of(&old).cloned()
+            && let Some(letter) = self.old_letters.get(old).cloned()
             && self.happens(|| format!("an old message once more: {}", super::told(&letter)))
         {
             self.later(1, Event::Arrives(Box::new(letter)));
@@ -175,7 +176,7 @@ impl World<'_> {
     fn push(&mut self, who: &Person, stream: &StreamId, random: &mut Random) -> Option<Letter> {
         let is_office = self.options.rhythm != Rhythm::Dense;
         let branch = random.pick(["main", "main", "develop", "develop", "feature"]);
-        let bits = if is_office { Workflows::ORDINARY } else { random.next() };
+        let bits = if is_office { Workflows::ORDINARY } else { random.next() & random.next() };
         let changes_rules = branch == "main" && random.chance(if is_office { 5 } else { 120 });
         let policy = changes_rules.then(|| {
             if random.chance(100) {

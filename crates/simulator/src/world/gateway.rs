@@ -124,7 +124,6 @@ impl World<'_> {
             let ask = qnt9_model::Ask { stream, by: qnt9_model::Actor::Platform, command };
             self.send(Letter { ask, from: Origin::Nobody }, random);
         }
-        self.replica_accident(random);
         self.gateway.is_counting = self.gateway.has_canary();
         if self.gateway.is_counting {
             self.later(random.between(10 * SECOND..=40 * SECOND), Event::Window);
@@ -139,7 +138,8 @@ impl World<'_> {
         release.and_then(|r| self.qualities.get(r)).copied().unwrap_or(Quality::Good)
     }
 
-    fn replica_accident(&mut self, random: &mut Random) {
+    /// A replica's process ends; it is started again.
+    pub(super) fn replica_accident(&mut self, random: &mut Random) {
         if !random.chance(self.swarm.accidents.replica_dies) {
             return;
         }

@@ -158,3 +158,26 @@ fn broken(view: &View) -> String {
         .collect();
     if lines.is_empty() { "no invariant is broken".to_owned() } else { lines.join("\n") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_number_a_stream_s_number_or_a_time() {
+        assert_eq!(parse("17"), Some(Place::Sequence(None, 17)));
+        assert_eq!(parse("shop:3"), Some(Place::Sequence(Some("shop".into()), 3)));
+        let morning = Millis(1_795_424_400_000);
+        assert_eq!(parse("2026-11-23T09:00:00Z"), Some(Place::Time(morning)));
+        assert_eq!(parse("yesterday"), None);
+        assert_eq!(parse("shop:last"), None);
+    }
+
+    #[test]
+    fn a_board_without_projects_says_so_in_few_lines() {
+        let reader = Reader::open("").expect("nothing can be read");
+        let text = board(&reader.view());
+        assert!(text.starts_with("after 0 of 0 facts"), "{text}");
+        assert!(text.contains("invariants were not checked"), "{text}");
+    }
+}
