@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use qnt9_runner::journal::{JobResult, Reader, Record, StepConclusion, encode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -229,4 +230,126 @@ async fn a_failed_job_goes_on_from_a_step_on_the_workspace_that_was_kept() {
     assert_eq!(run["run"]["result"], "failure", "{run:#}");
     let why = format!("the workspace of attempt {failed}.build.1 is not kept");
     assert!(run.to_string().contains(&why), "{run:#}");
+}
+
+/// Prints so fast that its lines are sealed while it runs.
+const TALKING: &str = r#"
+on: push
+jobs:
+  talk:
+    runs-on: ubuntu-latest
+    steps:
+      - run: for n in $(seq 0 59); do seq -f 'line %.0f' $((n * 250 + 1)) $((n * 250 + 250)); sleep 0.1; done
+"#;
+const TALKING_LINES: usize = 60 * 250;
+/// How long each server lives, in milliseconds.
+const LIVES_MS: [u64; 6] = [350, 90, 610, 10, 240, 430];
+
+#[tokio::test]
+async fn lines_that_are_sealed_while_servers_are_killed_are_there_once() {
+    let home = Home::new();
+    create_with_workflow(&home, NO_GATES, TALKING).await;
+    let platform = home.up();
+    let id = start_run(&platform, &Clone::of(&platform)).await;
+    platform.log_holds(id, "talk", "line 1").await;
+    platform.kill();
+    for life in LIVES_MS {
+        let platform = home.up();
+        tokio::time::sleep(Duration::from_millis(life)).await;
+        platform.kill();
+    }
+    let platform = home.up();
+    let run = platform.ended(id).await;
+    assert_eq!(run["run"]["result"], "success", "{run:#}");
+    let log = platform.log(id, "talk").await;
+    let numbers = log.iter().map(|(number, _)| *number);
+    assert!(numbers.eq(1..=log.len() as u64), "a number is missing or there twice");
+    let lines = log.iter().filter_map(|(_, text)| text.strip_prefix("line "));
+    let expected = (1..=TALKING_LINES).map(|number| number.to_string());
+    assert!(lines.eq(expected), "a line is missing or there twice");
+}
+
+/// Appends records to the journal of a job whose runner is gone, as if it had lived on unseen.
+fn append(journal: &Path, records: &[Record]) {
+    let mut reader = Reader::open(journal, 0).unwrap();
+    while reader.next_record().unwrap().is_some() {}
+    let mut bytes = std::fs::read(journal).unwrap();
+    bytes.truncate(usize::try_from(reader.offset()).unwrap());
+    for record in records {
+        bytes.extend(encode(record, bytes.len() as u64).unwrap());
+    }
+    std::fs::write(journal, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_job_counts_again_only_when_its_runner_is_found_or_its_journal_is_complete() {
+    let home = Home::new();
+    let rules = format!("{NO_GATES}\n[environment.staging]\n");
+    create_with_workflow(&home, &rules, &endless(&home, "environment: staging")).await;
+    let platform = home.up();
+    let id = start_run(&platform, &Clone::of(&platform)).await;
+    platform.log_holds(id, "job", "acting").await;
+    detached(&home, "shim").into_iter().for_each(|pid| signal(pid, Signal::KILL));
+    let lost = |run: &Value| leg(run, "job")["phase"] == "lost";
+    platform.run_when(id, "lost", lost).await;
+
+    // Looked for once more and not found, it is lost as before.
+    let resolve = format!("/runs/{id}/jobs/job/resolve");
+    let resume = json!({ "decision": "resume" });
+    let (status, answer) = platform.post("dora", &resolve, resume.clone()).await;
+    assert_eq!(status, 200, "{answer}");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let run = platform.run_when(id, "lost", lost).await;
+    assert_eq!(leg(&run, "job")["attempts"].as_array().unwrap().len(), 1, "{run:#}");
+
+    let finished = Record::StepFinished {
+        index: 1,
+        name: "Act".to_owned(),
+        outcome: StepConclusion::Success,
+        conclusion: StepConclusion::Success,
+        outputs: [].into(),
+        started: 1_700_000_000_000,
+        finished: 1_700_000_001_000,
+        ours: Vec::new(),
+    };
+    let result = JobResult::Success;
+    let end = Record::JobFinished { result, outputs: [].into(), at: 1_700_000_001_000 };
+    append(&home.data().join(format!("jobs/shop/{id}.job.1/journal")), &[finished, end]);
+    let resumed = async {
+        loop {
+            // The question may still be under way.
+            let (status, _) = platform.post("dora", &resolve, resume.clone()).await;
+            if status == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), resumed).await.unwrap();
+    let run = platform.ended(id).await;
+    assert_eq!(run["run"]["result"], "success", "{run:#}");
+    let attempts = leg(&run, "job")["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 1, "{run:#}");
+    assert_eq!(attempts[0]["steps"].as_array().unwrap().len(), 2, "{run:#}");
+    let acted = std::fs::read_to_string(home.path("acted")).unwrap();
+    assert_eq!(acted, "x\n", "it ran once");
+}
+
+#[tokio::test]
+async fn an_attempt_whose_folder_is_gone_is_lost_and_not_begun_again() {
+    let home = Home::new();
+    let rules = format!("{NO_GATES}\n[environment.staging]\n");
+    create_with_workflow(&home, &rules, &endless(&home, "environment: staging")).await;
+    let platform = home.up();
+    let id = start_run(&platform, &Clone::of(&platform)).await;
+    platform.log_holds(id, "job", "acting").await;
+    cut_power(&home);
+    drop(platform);
+    std::fs::remove_dir_all(home.data().join("jobs/shop")).unwrap();
+    let platform = home.up();
+    let lost = |run: &Value| leg(run, "job")["phase"] == "lost";
+    let run = platform.run_when(id, "lost", lost).await;
+    let reason = leg(&run, "job")["attempts"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("its journal are gone"), "{reason}");
+    assert_eq!(std::fs::read_to_string(home.path("acted")).unwrap(), "x\n");
 }
