@@ -14,7 +14,7 @@ use self::link::{Background, Link, Parameter};
 use crate::error::{Place, StoreError};
 use crate::key::MasterKey;
 use crate::sealing::Keys;
-use crate::sql::{Driver, Row, SqlLog, Unreadable, Value, queries};
+use crate::sql::{Driver, Row, SqlLog, Statement, Unreadable, Value, queries};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -206,13 +206,18 @@ impl Driver for Database {
     }
 
     fn execute_each(&self, sql: &'static str, sets: &[Vec<Value<'_>>]) -> Result<(), StoreError> {
-        if sets.is_empty() {
+        self.execute_all(&[(sql, sets.to_vec())])
+    }
+
+    fn execute_all(&self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
+        let statements = statements.iter().filter(|(_, sets)| !sets.is_empty());
+        let statements: Arc<[_]> = statements.map(|(sql, sets)| (*sql, parameters(sets))).collect();
+        if statements.is_empty() {
             return Ok(());
         }
-        let sets = parameters(sets);
         self.ask(move |link| {
-            let sets = sets.clone();
-            async move { link.execute_each(sql, &sets).await }
+            let statements = statements.clone();
+            async move { link.execute_all(&statements).await }
         })
     }
 

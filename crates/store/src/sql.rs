@@ -36,6 +36,11 @@ pub trait Driver: Send + Sized + 'static {
     /// Runs a statement once for each set of parameters.
     fn execute_each(&self, sql: &'static str, sets: &[Vec<Value<'_>>]) -> Result<(), StoreError>;
 
+    /// Runs several statements, each once for each of its sets, in any order.
+    fn execute_all(&self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
+        statements.iter().try_for_each(|(sql, sets)| self.execute_each(sql, sets))
+    }
+
     /// Runs a query once for each set of parameters, and reads all rows.
     fn rows_each<T>(
         &self,
@@ -108,6 +113,9 @@ pub trait Driver: Send + Sized + 'static {
         }
     }
 }
+
+/// A statement and its sets of parameters.
+pub(crate) type Statement<'a> = (&'static str, Vec<Vec<Value<'a>>>);
 
 /// A parameter of a statement.
 #[derive(Debug, Clone, Copy)]

@@ -106,15 +106,20 @@ impl Link {
         self.client.batch_execute(sql).await
     }
 
-    /// Runs a statement for each set, without waiting for one answer before the next is asked.
-    pub(super) async fn execute_each(
+    /// Runs statements for each of their sets, without waiting for one answer before the next is
+    /// asked.
+    pub(super) async fn execute_all(
         &self,
-        sql: &'static str,
-        sets: &[Vec<Parameter>],
+        statements: &[(&'static str, Arc<[Vec<Parameter>]>)],
     ) -> Result<(), tokio_postgres::Error> {
-        let statement = self.prepare(sql).await?;
-        let execute = |set: &'_ Vec<Parameter>| self.client.execute_raw(&statement, set.clone());
-        try_join_all(sets.iter().map(execute)).await?;
+        let mut prepared = Vec::with_capacity(statements.len());
+        for (sql, sets) in statements {
+            prepared.push((self.prepare(sql).await?, sets));
+        }
+        let each = prepared.iter().flat_map(|(statement, sets)| {
+            sets.iter().map(move |set| self.client.execute_raw(statement, set.clone()))
+        });
+        try_join_all(each).await?;
         Ok(())
     }
 

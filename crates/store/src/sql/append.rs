@@ -2,9 +2,10 @@
 //! away while it committed.
 
 use super::{Driver, Value, leases, queries, reading, signed, unsealed};
+use crate::digest::Digest;
 use crate::entry::NewEntry;
 use crate::error::{Conflict, StoreError};
-use crate::group::{self, Batch};
+use crate::group::{self, Batch, Verdict};
 use crate::log::Head;
 use crate::sealing::Keys;
 use std::collections::BTreeMap;
@@ -68,8 +69,7 @@ pub(crate) fn write_group<D: Driver>(
     let heads = heads(driver, group::streams(batches).iter().copied())?;
     let leases = leases::stored(driver, group::fenced(batches).iter().copied())?;
     let verdict = group::judge(batches, &heads, &leases);
-    insert(driver, keys, &verdict.entries)?;
-    put_heads(driver, keys, &verdict.heads)?;
+    write(driver, keys, &verdict)?;
     let last = verdict.entries.last().map(|last| (*last).clone());
     Ok(Stored { results: verdict.results, last })
 }
@@ -97,30 +97,12 @@ fn heads<'a, D: Driver>(
     Ok(streams.filter_map(|stream| Some((stream, *heads.get(stream)?))).collect())
 }
 
-fn put_heads<D: Driver>(
-    driver: &D,
-    keys: &Keys,
-    heads: &BTreeMap<&str, Head>,
-) -> Result<(), StoreError> {
-    let sealed: Vec<_> =
-        heads.iter().map(|(stream, head)| (*stream, keys.seals.head(stream, head))).collect();
-    let sets: Vec<_> = sealed
-        .iter()
-        .map(|(stream, sealed)| {
-            vec![
-                Value::Text(stream),
-                Value::Integer(signed(sealed.head.sequence)),
-                Value::Bytes(sealed.head.digest.as_bytes()),
-                Value::Bytes(sealed.seal.as_bytes()),
-            ]
-        })
-        .collect();
-    driver.execute_each(queries::PUT_HEAD, &sets)
-}
-
-fn insert<D: Driver>(driver: &D, keys: &Keys, entries: &[&NewEntry]) -> Result<(), StoreError> {
-    let seals: Vec<_> = entries.iter().map(|entry| keys.seals.entry(&entry.digest())).collect();
-    let rows = entries.iter().zip(&seals).map(|(entry, seal)| {
+/// Writes entries, texts and heads. They go to the database together, for each would otherwise wait
+/// for the answer to the one before.
+fn write<D: Driver>(driver: &D, keys: &Keys, verdict: &Verdict<'_>) -> Result<(), StoreError> {
+    let entries: Vec<_> =
+        verdict.entries.iter().map(|entry| (*entry, keys.seals.entry(&entry.digest()))).collect();
+    let entry_rows = entries.iter().map(|(entry, seal)| {
         vec![
             Value::Text(entry.stream()),
             Value::Integer(signed(entry.sequence())),
@@ -128,17 +110,8 @@ fn insert<D: Driver>(driver: &D, keys: &Keys, entries: &[&NewEntry]) -> Result<(
             Value::Bytes(seal.as_bytes()),
         ]
     });
-    driver.execute_each(queries::APPEND, &rows.collect::<Vec<_>>())?;
-    let mut texts = Vec::new();
-    for entry in entries {
-        for text in entry.texts() {
-            let sealed = keys
-                .seal_text(entry.stream(), entry.sequence(), text)
-                .map_err(|error| unsealed(driver.place(), error))?;
-            texts.push((entry, text.digest, sealed));
-        }
-    }
-    let rows = texts.iter().map(|(entry, digest, sealed)| {
+    let texts = sealed_texts(driver, keys, &verdict.entries)?;
+    let text_rows = texts.iter().map(|(entry, digest, sealed)| {
         vec![
             Value::Text(entry.stream()),
             Value::Integer(signed(entry.sequence())),
@@ -146,5 +119,39 @@ fn insert<D: Driver>(driver: &D, keys: &Keys, entries: &[&NewEntry]) -> Result<(
             Value::Bytes(sealed),
         ]
     });
-    driver.execute_each(queries::APPEND_TEXT, &rows.collect::<Vec<_>>())
+    let heads = verdict.heads.iter();
+    let heads: Vec<_> =
+        heads.map(|(stream, head)| (*stream, keys.seals.head(stream, head))).collect();
+    let head_rows = heads.iter().map(|(stream, sealed)| {
+        vec![
+            Value::Text(stream),
+            Value::Integer(signed(sealed.head.sequence)),
+            Value::Bytes(sealed.head.digest.as_bytes()),
+            Value::Bytes(sealed.seal.as_bytes()),
+        ]
+    });
+    driver.execute_all(&[
+        (queries::APPEND, entry_rows.collect()),
+        (queries::APPEND_TEXT, text_rows.collect()),
+        (queries::PUT_HEAD, head_rows.collect()),
+    ])
+}
+
+type SealedText<'a> = (&'a NewEntry, Digest, Vec<u8>);
+
+fn sealed_texts<'a, D: Driver>(
+    driver: &D,
+    keys: &Keys,
+    entries: &[&'a NewEntry],
+) -> Result<Vec<SealedText<'a>>, StoreError> {
+    let mut texts = Vec::new();
+    for &entry in entries {
+        for text in entry.texts() {
+            let sealed = keys
+                .seal_text(entry.stream(), entry.sequence(), text)
+                .map_err(|error| unsealed(driver.place(), error))?;
+            texts.push((entry, text.digest, sealed));
+        }
+    }
+    Ok(texts)
 }
