@@ -16,6 +16,8 @@ usage: cargo xtask COMMAND
   ci     formatting, clippy without warnings, then `test`: what must pass before a change lands
   prove  measure one of the promises on the whole program: `cargo xtask prove` lists them
   chaos  kill processes at random during deliveries: `cargo xtask chaos` says how
+  planted  switch on each planted fault of engine and store, and see after how many seeds the
+         simulator finds it (--seeds N, --json, names of faults)
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Some("ci") => ci(),
         Some("prove") => prove::prove(&args.collect::<Vec<_>>()),
         Some("chaos") => chaos::chaos(&args.collect::<Vec<_>>()),
+        Some("planted") => planted(&args.collect::<Vec<_>>()),
         _ => {
             tools::say(USAGE);
             return ExitCode::from(2);
@@ -59,6 +62,14 @@ fn test(rest: &[String]) -> Result<()> {
         let args = [&["test", "--workspace", "--locked", "--no-fail-fast"][..], &rest];
         run("tests", "cargo", &args.concat())
     }
+}
+
+/// The board of planted faults. The switch for them is a feature that only this build turns on.
+fn planted(rest: &[String]) -> Result<()> {
+    let board = ["run", "--release", "--locked", "--package", "qnt9-simulator"];
+    let features = ["--features", "planted", "--example", "planted", "--"];
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    run("planted faults", "cargo", &[&board[..], &features, &rest].concat())
 }
 
 /// Runs a command in sight of the user; an error when it fails.

@@ -4,6 +4,7 @@ use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime};
 use qnt9_model::Millis;
 use qnt9_model::fact::Schedule;
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::policy::{Day, Freeze, Window};
 use qnt9_workflow::{Cron, Zone};
 
@@ -77,7 +78,8 @@ fn spans_near(window: &Window, at: Millis) -> Vec<(Millis, Millis)> {
         let closes_on = if window.closes > window.opens { date } else { date.tomorrow().ok()? };
         let opens = zone.first(time_of(date, window.opens)?);
         let closes = zone.last(time_of(closes_on, window.closes)?);
-        (opens < closes).then_some((Millis(opens), Millis(closes)))
+        let late = if planted::is(Fault::WindowClosesLate) { 60_000 } else { 0 };
+        (opens < closes).then_some((Millis(opens), Millis(closes + late)))
     };
     dates.filter(opens_on).filter_map(span).collect()
 }
@@ -93,7 +95,9 @@ fn time_of(date: Date, minutes: u16) -> Option<DateTime> {
 /// The freeze in which a moment lies; of several, the one that lasts longest.
 #[must_use]
 pub fn freeze_at<'a>(freezes: &[&'a Freeze], at: Millis) -> Option<&'a Freeze> {
-    let holds = |freeze: &&&Freeze| freeze.from <= at && at < freeze.until;
+    let holds = |freeze: &&&Freeze| {
+        freeze.from <= at && at < freeze.until && !planted::is(Fault::FreezeIgnored)
+    };
     freezes.iter().filter(holds).max_by_key(|freeze| freeze.until).copied()
 }
 

@@ -9,6 +9,7 @@ mod evidence;
 mod time;
 
 use qnt9_model::fact::{Cause, Subjects};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::policy::{ApprovalRule, EnvironmentPolicy, Trigger};
 use qnt9_model::why::{Holds, Why};
 use qnt9_model::{DeploymentId, EnvironmentName, Millis};
@@ -53,6 +54,9 @@ impl<'a> Gate<'a> {
         let serving = self.project.serving_environment(self.environment);
         let former = serving.and_then(|deployment| {
             let rules = deployment.rules.as_ref().filter(|rules| Some(*rules) != in_force)?;
+            if planted::is(Fault::EarlierRulesForgotten) {
+                return None;
+            }
             Some(RuleSet { rules, of: Some(deployment.id) })
         });
         in_force.map(|rules| RuleSet { rules, of: None }).into_iter().chain(former).collect()
@@ -121,7 +125,7 @@ impl<'a> Gate<'a> {
     }
 
     fn trigger(&self, rules: &EnvironmentPolicy) -> Option<Why> {
-        if rules.trigger == Trigger::Any {
+        if rules.trigger == Trigger::Any || planted::is(Fault::TriggerIgnored) {
             return None;
         }
         let rule = "a person dispatched it";
@@ -139,8 +143,10 @@ impl<'a> Gate<'a> {
         let rule = format!("no other job holds {}", self.environment);
         let mine = (self.run.id, self.leg.leg.job.clone());
         match self.project.holders.get(self.environment) {
-            Some(holder) if *holder != mine => Why::leaf(rule, Holds::NotYet)
-                .because(format!("{} of run {} does", holder.1, holder.0)),
+            Some(holder) if *holder != mine && !planted::is(Fault::TwoHolders) => {
+                Why::leaf(rule, Holds::NotYet)
+                    .because(format!("{} of run {} does", holder.1, holder.0))
+            }
             _ => match self.rolling_out() {
                 Some(id) => Why::leaf(rule, Holds::NotYet)
                     .because(format!("deployment {id} is rolling out")),
@@ -191,6 +197,8 @@ impl RuleSet<'_> {
 /// a branch is none.
 pub(crate) fn takes(rules: &EnvironmentPolicy, run: &Run) -> bool {
     let branch = run.reference.strip_prefix("refs/heads/");
+    let branch =
+        branch.or(Some(run.reference_name()).filter(|_| planted::is(Fault::TagTakenForBranch)));
     rules.branches.is_empty()
         || branch.is_some_and(|branch| rules.branches.iter().any(|allowed| allowed == branch))
 }

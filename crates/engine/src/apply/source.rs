@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use qnt9_model::fact::{Schedule, ScheduledWorkflow};
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::{Fact, Millis, PushId};
 
 use super::Applying;
@@ -68,7 +69,8 @@ impl Applying<'_> {
         let known = &mut self.project.schedules;
         for state in known.iter_mut().filter(|s| s.path == path && s.schedule == *schedule) {
             // Moments that passed meanwhile are counted by the one that was started late.
-            state.after = due.max(self.entry.time);
+            let again = planted::is(Fault::ScheduleTwice);
+            state.after = if again { due.plus(-1) } else { due.max(self.entry.time) };
             state.due = calendar::next_of(schedule, state.after);
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use qnt9_model::fact::Cause;
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::policy::{ApprovalRule, Exclude};
 use qnt9_model::why::{Holds, Why};
 use qnt9_model::{EnvironmentName, Millis, Role};
@@ -17,19 +18,22 @@ impl<'a> Gate<'a> {
         let count = |is: fn(&Standing<'_>) -> bool| standings.iter().filter(|(_, s)| is(s)).count();
         let (needed, counted) =
             (rule.needed as usize, count(|s| matches!(s, Standing::Approved(_))));
+        let needed = if planted::is(Fault::OneApprovalIsEnough) { 1 } else { needed };
         let free: Vec<String> = standings
             .iter()
             .filter(|(_, standing)| matches!(standing, Standing::Free | Standing::Lapsed))
             .map(|(person, _)| (*person).to_owned())
             .collect();
-        let (holds, evidence) = if self.leg.approvals.iter().any(|decision| !decision.approved) {
+        let rejected = self.leg.approvals.iter().any(|decision| !decision.approved);
+        let expires = self.leg.queued.plus(rule.expire_after_ms);
+        let (holds, evidence) = if rejected && !planted::is(Fault::RejectionIgnored) {
             (Holds::No, "it was rejected".to_owned())
         } else if counted >= needed {
             (Holds::Yes, format!("{counted} of {needed}"))
         } else if counted + free.len() < needed {
             let free = names(&free);
             (Holds::No, format!("nobody can satisfy this: only {free} could still approve"))
-        } else if now >= self.leg.queued.plus(rule.expire_after_ms) {
+        } else if now >= expires && !planted::is(Fault::ExpiryIgnored) {
             let after = duration(rule.expire_after_ms);
             (Holds::No, format!("the approvals expired after {after}"))
         } else {
@@ -56,7 +60,7 @@ impl<'a> Gate<'a> {
             }
             match self.platform.people.get(person).map(|known| known.role) {
                 None => return Standing::Barred("nobody of that name is known here".to_owned()),
-                Some(role) if role < Role::Approver => {
+                Some(role) if role < Role::Approver && !planted::is(Fault::RoleNotChecked) => {
                     return Standing::Barred(format!(
                         "has the role {role}, not {}",
                         Role::Approver
@@ -64,7 +68,10 @@ impl<'a> Gate<'a> {
                 }
                 Some(_) => {}
             }
-            match own.clone().find(|decision| decision.subjects == subjects) {
+            let counts = |decision: &&Approval| {
+                decision.subjects == subjects || planted::is(Fault::ApprovalOfOtherSubjects)
+            };
+            match own.clone().find(counts) {
                 Some(approval) => Standing::Approved(approval),
                 None if own.next().is_some() => Standing::Lapsed,
                 None => Standing::Free,
@@ -123,8 +130,9 @@ pub fn excluded(
             acts.push(act);
         }
     };
-    if rule.exclude != Exclude::Nobody {
-        for cause in causes(project, run) {
+    if rule.exclude != Exclude::Nobody && !planted::is(Fault::DispatcherMayApprove) {
+        let forgotten = usize::from(planted::is(Fault::RerunnerMayApprove) && is_rerun(run));
+        for cause in causes(project, run).skip(forgotten) {
             let act = match cause {
                 Cause::Schedule { .. } => "pushed what its schedule runs on",
                 Cause::Push { .. } => "pushed it",
@@ -134,7 +142,7 @@ pub fn excluded(
             note(cause.by(), act.to_owned());
         }
     }
-    if rule.exclude == Exclude::Authors {
+    if rule.exclude == Exclude::Authors && !planted::is(Fault::AuthorMayApprove) {
         let base = project
             .serving_environment(environment)
             .and_then(|deployment| project.releases.get(&deployment.release))
@@ -162,6 +170,10 @@ pub(super) fn causes<'a>(project: &'a Project, run: &'a Run) -> impl Iterator<It
         _ => None,
     };
     std::iter::successors(Some(&run.cause), earlier)
+}
+
+const fn is_rerun(run: &Run) -> bool {
+    matches!(run.cause, Cause::Rerun { .. })
 }
 
 fn names(people: &[String]) -> String {

@@ -1,6 +1,7 @@
 //! Evidence: what was proved of the commit or of the release, and what checks answered.
 
 use qnt9_model::Millis;
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::policy::{CheckRule, EvidenceRule};
 use qnt9_model::why::{Holds, Why};
 
@@ -17,7 +18,8 @@ impl<'a> Gate<'a> {
                     Some(environment) => {
                         evidence.environment.as_ref() == Some(environment)
                             && release.is_some()
-                            && evidence.release == release
+                            && (evidence.release == release
+                                || planted::is(Fault::EvidenceOfOtherRelease))
                     }
                 }
         };
@@ -30,7 +32,13 @@ impl<'a> Gate<'a> {
             }
             (None, _) => format!("{} {verb} for {}", rule.kind, self.run.commit.short()),
         };
-        match self.project.evidence.iter().rfind(is_about_this) {
+        let mut all = self.project.evidence.iter();
+        let found = if planted::is(Fault::EvidenceOldest) {
+            all.find(is_about_this)
+        } else {
+            all.rfind(is_about_this)
+        };
+        match found {
             Some(evidence) if evidence.passed => {
                 let scale = match evidence.time_scale {
                     0 | 1 => String::new(),
@@ -83,7 +91,8 @@ impl<'a> Gate<'a> {
     /// The newest question to a check, if it was about what would be deployed now.
     fn asked(&self, rule: &CheckRule) -> Option<&'a Check> {
         let newest = self.leg.checks.iter().rfind(|check| check.name == rule.name)?;
-        (newest.subjects == self.subjects()).then_some(newest)
+        let same = newest.subjects == self.subjects() || planted::is(Fault::CheckOfOtherSubjects);
+        same.then_some(newest)
     }
 
     /// When the silence of a check that was asked fails it.

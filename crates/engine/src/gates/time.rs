@@ -2,6 +2,7 @@
 
 use qnt9_model::Millis;
 use qnt9_model::limits::GATE_EXPIRE_MS;
+use qnt9_model::planted::{self, Fault};
 use qnt9_model::policy::{EnvironmentPolicy, Freeze, Window};
 use qnt9_model::why::{Holds, Why};
 
@@ -16,7 +17,8 @@ impl<'a> Gate<'a> {
         if wait == 0 {
             return None;
         }
-        let opens = self.leg.queued.plus(wait);
+        let from = if planted::is(Fault::WaitFromRun) { self.run.created } else { self.leg.queued };
+        let opens = from.plus(wait);
         let rule = format!("{} since it was asked for", duration(wait));
         Some(if now >= opens {
             Why::leaf(rule, Holds::Yes)

@@ -377,7 +377,10 @@ impl Story {
                 let changed = Fact::RoleChanged { person: person.to_owned(), role };
                 self.add(StreamId::platform(), Actor::Platform, changed);
             }
-            9 => self.release("r2", "head"),
+            9 => {
+                self.clock = self.clock.plus(GRID_MS);
+                self.release("r2", "head");
+            }
             10 => self.check(),
             _ => self.somebody_elses_turn(),
         }
