@@ -74,7 +74,7 @@ impl<'a> Questions<'a> {
 
 /// Whether a person is asked when this attempt is lost: always for an environment, and else when it
 /// was lost too often to be tried again without.
-pub(super) fn asks<T>(environment: Option<T>, attempt: usize) -> bool {
+pub(super) fn asks(environment: Option<&str>, attempt: usize) -> bool {
     environment.is_some() || attempt >= TRIES_BY_ITSELF
 }
 
