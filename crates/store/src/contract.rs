@@ -366,29 +366,37 @@ impl Expected {
                 assert_eq!(log.compact(name, upto).unwrap(), moved);
                 expected.archived = expected.archived.max(last);
             }
-            Step::Take { stream, holder, ttl } => {
-                self.take_lease(*stream, *holder, *ttl, &mut *log);
+            Step::Take { .. } | Step::Renew { .. } | Step::Release { .. } => {
+                self.run_lease(step, &mut *log);
                 place.wait(BREATH);
             }
+        }
+        log
+    }
+
+    fn run_lease(&mut self, step: &Step, log: &mut dyn Log) {
+        match step {
+            Step::Take { stream, holder, ttl } => {
+                self.take_lease(*stream, *holder, *ttl, log);
+            }
             Step::Renew { stream, fence, ttl } => {
-                let Some(fence) = self.fence(*stream, *fence) else { return log };
+                let Some(fence) = self.fence(*stream, *fence) else { return };
                 let expected =
                     if self.allows(*stream, &fence) { Renewal::Renewed } else { Renewal::Lost };
                 assert_eq!(log.renew(&[fence], ttl.duration()).unwrap(), [expected]);
                 if expected == Renewal::Renewed {
                     self.lease(*stream).state = ttl.state();
                 }
-                place.wait(BREATH);
             }
             Step::Release { stream, fence } => {
-                let Some(fence) = self.fence(*stream, *fence) else { return log };
+                let Some(fence) = self.fence(*stream, *fence) else { return };
                 log.release(std::slice::from_ref(&fence)).unwrap();
                 if self.allows(*stream, &fence) {
                     self.lease(*stream).state = LeaseState::Released;
                 }
             }
+            other => panic!("{other:?} is about no lease"),
         }
-        log
     }
 
     fn lease(&mut self, stream: Index) -> &mut ExpectedLease {
