@@ -35,7 +35,8 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
         C::Tick => Ok(Vec::new()),
         C::Wake => {
             on.platform_only("wake the machine")?;
-            Ok(vec![Fact::MachineWoke {}])
+            let answers = !project.live.is_empty() || project.is_rolling_out();
+            Ok(answers.then_some(Fact::MachineWoke {}).into_iter().collect())
         }
         C::AddPerson { .. }
         | C::ChangeRole { .. }

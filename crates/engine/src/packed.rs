@@ -197,7 +197,7 @@ mod tests {
         packed.pack();
         assert!(packed.packed_bytes().is_some_and(|bytes| bytes < 600));
         assert_eq!(*packed, words);
-        assert_eq!(packed, Packed::open(words.clone()), "packed or not is no difference");
+        assert_eq!(packed, Packed::open(words), "packed or not is no difference");
         let mut changed = packed.clone();
         changed.push("more".to_owned());
         assert_ne!(changed, packed);

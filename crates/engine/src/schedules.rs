@@ -36,20 +36,14 @@ pub(crate) fn due(project: &Project) -> Option<Millis> {
     project.schedules.iter().filter_map(|state| state.due).min()
 }
 
-/// The last moment of a schedule until now that is not too late, and how many passed before it.
+/// The last moment of a schedule until now, if it is not too late, and how many passed before it.
 fn last_moment(state: &ScheduleState, due: Millis, now: Millis) -> Option<(Millis, u64)> {
-    let oldest = now.plus(-SCHEDULE_LATE_MAX_MS);
-    let first = match due >= oldest {
-        true => Some(due),
-        false => calendar::next_of(&state.schedule, oldest),
-    };
-    let mut last = first.filter(|first| *first <= now)?;
-    let mut missed = u64::from(due < last);
+    let (mut last, mut missed) = (due, 0);
     while let Some(next) = calendar::next_of(&state.schedule, last).filter(|next| *next <= now) {
         last = next;
         missed += 1;
     }
-    Some((last, missed))
+    (now.since(last) <= SCHEDULE_LATE_MAX_MS).then_some((last, missed))
 }
 
 fn skipped(state: &ScheduleState, due: Millis, reason: String) -> Fact {

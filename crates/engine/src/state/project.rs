@@ -113,6 +113,12 @@ impl Project {
         self.runs.get(&id).filter(|run| run.finished.is_none())
     }
 
+    /// Whether a rollout is going on anywhere.
+    #[must_use]
+    pub fn is_rolling_out(&self) -> bool {
+        self.places.values().any(|place| place.active.is_some())
+    }
+
     /// A check whose answer is still waited for.
     #[must_use]
     pub fn check(&self, id: CheckId) -> Option<&Check> {

@@ -34,7 +34,7 @@ fn answer(check: CheckId, passed: bool) -> Command {
 }
 
 fn refused(world: &mut World, command: Command) -> String {
-    world.ask(qnt9_model::Actor::Platform, command).unwrap_err().to_string()
+    world.ask(qnt9_model::Actor::Platform, command).expect_err("it takes no answer").to_string()
 }
 
 #[test]

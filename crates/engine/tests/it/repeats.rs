@@ -41,7 +41,7 @@ fn failed() -> (World, RunId, AttemptId) {
 }
 
 fn again(world: &mut World, run: RunId, what: Again) -> RunId {
-    runs_of(&world.by("alice", Command::Rerun { run, what }).unwrap())[0]
+    runs_of(&world.by("alice", Command::Rerun { run, what }).expect("may run again"))[0]
 }
 
 #[test]

@@ -77,8 +77,8 @@ fn of_the_moments_while_the_machine_was_off_one_is_started_late() {
         })
         .collect();
     expect![[r#"
-        0 4 * * * 23 h late, 1 dropped
-        30 4 * * * 21 h late, 1 dropped"#]]
+        0 4 * * * 23 h late, 3 dropped
+        30 4 * * * 21 h late, 3 dropped"#]]
     .assert_eq(&causes.join("\n"));
     let from = world.log.len();
     world.tell(Command::Tick);

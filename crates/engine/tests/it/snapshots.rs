@@ -151,7 +151,8 @@ fn the_version_goes_up_with_the_shape() {
         undelivered up url user vectors verdict verdict_reason wait_ms
         waits weighted_at window windows woke workflow workflow_problems workflows
         working_directory workspaces written
-    "#]].assert_eq(&format!("version {STATE_VERSION}\n{}\n", lines.join("\n")));
+    "#]]
+    .assert_eq(&format!("version {STATE_VERSION}\n{}\n", lines.join("\n")));
 }
 
 #[test]

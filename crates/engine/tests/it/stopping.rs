@@ -101,7 +101,7 @@ fn behind_the_runners_timeout_there_is_one_of_the_machine() {
     let (mut world, attempt) = working();
     let from = world.log.len();
     world.pass(30 * MINUTE + TIMEOUT_GRACE_MS);
-    assert!(has(&world, &Order::KillJob(attempt.clone())));
+    assert!(has(&world, &Order::KillJob(attempt)));
     world.pass(KILL_GRACE_MS);
     expect![[r#"
         qnt9 job-kill-requested 7.work.1: it ran longer than its 30 min and did not stop

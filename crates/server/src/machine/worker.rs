@@ -59,6 +59,8 @@ pub(super) struct Worker {
     /// Whether the log may hold more of the own streams than the state: the answer to an append was
     /// lost.
     behind: bool,
+    /// The own streams that were told that somebody decides for them again.
+    awake: BTreeSet<StreamId>,
 }
 
 /// Why entries of a stream were not appended.
@@ -88,10 +90,12 @@ impl Worker {
         notify: watch::Sender<u64>,
         trouble: Arc<RwLock<Option<String>>>,
     ) -> Self {
-        Self { log, ahead, durable, notify, trouble, behind: false }
+        Self { log, ahead, durable, notify, trouble, behind: false, awake: BTreeSet::new() }
     }
 
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        // Before anybody's command: own streams wake.
+        self.carry_out(Vec::new());
         let mut next = None;
         loop {
             let first = match next.take() {
@@ -183,6 +187,7 @@ impl Worker {
     }
 
     fn disown(&mut self, stream: &StreamId) {
+        self.awake.remove(stream);
         self.change(|durable| {
             if let Own::Leased(tenures) = &mut durable.own
                 && tenures.remove(stream).is_some()
@@ -283,7 +288,12 @@ impl Worker {
         let streams: Vec<StreamId> = streams.cloned().collect();
         let mut entries = Vec::new();
         for stream in streams {
-            let ask = Ask { stream, by: Actor::Platform, command: Command::Tick };
+            // While nobody decided, nobody could answer either: waits for answers begin anew.
+            let command = match self.awake.insert(stream.clone()) {
+                true => Command::Wake,
+                false => Command::Tick,
+            };
+            let ask = Ask { stream, by: Actor::Platform, command };
             match step(&mut self.ahead, &ask, now) {
                 Ok(more) => entries.extend(more),
                 Err(refusal) => tracing::error!(%refusal, "a tick was refused"),
@@ -315,6 +325,7 @@ impl Worker {
             });
         }
         for (stream, failure) in &failures {
+            self.awake.remove(stream);
             if matches!(failure, Failure::Fenced) {
                 tracing::warn!(%stream, "another server has taken the stream over");
                 self.disown(stream);
