@@ -90,6 +90,7 @@ fn extras(run: &Run) -> RunExtras {
         lines: lines(run, 206),
         live: None,
         trouble: None,
+        asked: false,
     });
     RunExtras { chosen, summaries: Vec::new() }
 }

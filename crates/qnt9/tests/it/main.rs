@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stdout, reason = "a test that fails shows what the platform said")]
 
+mod past;
 mod platform;
 mod project;
 

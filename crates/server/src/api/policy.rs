@@ -37,7 +37,9 @@ pub(super) async fn test(
 ) -> Result<Json<PolicyTrial>, ApiError> {
     let stream = caller.look(&core, &project, |_, stream, _| Ok(stream.clone()))?;
     let trial = match test {
-        PolicyTest::Could(asked) => PolicyTrial::Could(could(&core, &stream, &asked).await?),
+        PolicyTest::Could(asked) => {
+            PolicyTrial::Could(Box::new(could(&core, &stream, &asked).await?))
+        }
         PolicyTest::Blocked(asked) => PolicyTrial::Blocked(blocked(&core, &stream, &asked).await?),
     };
     Ok(Json(trial))

@@ -942,7 +942,7 @@ pub enum PolicyTest {
 #[serde(untagged)]
 pub enum PolicyTrial {
     /// Of a wish.
-    Could(CouldShape),
+    Could(Box<CouldShape>),
     /// Of other rules: the last deployments, oldest first.
     Blocked(Vec<BlockedShape>),
 }
