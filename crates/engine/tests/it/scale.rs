@@ -2,13 +2,13 @@
 //! figures are printed: `cargo test -p qnt9-engine --release --test it scale -- --nocapture`, and
 //! with `--ignored` those of a million facts.
 
-use std::time::{Duration, Instant};
+#![expect(clippy::print_stdout, reason = "figures are for whoever runs these by hand")]
 
-use qnt9_engine::step;
+use std::time::{Duration, Instant};
 
 use qnt9_engine::apply::apply;
 use qnt9_engine::snapshot::{read, write};
-use qnt9_engine::{State, deadline, orders};
+use qnt9_engine::{State, deadline, orders, step};
 use qnt9_model::fact::Outcome::{Failure, Success};
 use qnt9_model::{AttemptId, Command, RunId};
 
