@@ -294,21 +294,21 @@ fn windows_that_are_none() {
     check_part(
         part,
         &expect![[r#"
-        qnt9.toml:4:3: `09:00-16:00 UTC` is no window; write days, hours and a time zone: "Mon-Thu 09:00-16:00 Europe/Berlin"
-            >"09:00-16:00 UTC"<
-        qnt9.toml:5:3: `Mno` is no day of the week; the days are Mon, Tue, Wed, Thu, Fri, Sat, Sun
-            >"Mno 09:00-16:00 UTC"<
-        qnt9.toml:6:3: `weekdays` is no day of the week; the days are Mon, Tue, Wed, Thu, Fri, Sat, Sun
-            >"weekdays 09:00-16:00 UTC"<
-        qnt9.toml:7:3: `9:00-16:00` is no stretch of a day; write from when until when: "09:00-16:00"; until 24:00 is until midnight
-            >"Mon 9:00-16:00 UTC"<
-        qnt9.toml:8:3: `24:00-01:00` is no stretch of a day; write from when until when: "09:00-16:00"; until 24:00 is until midnight
-            >"Mon 24:00-01:00 UTC"<
-        qnt9.toml:9:3: `Europe/Berln` is no time zone; write a name of the IANA database, such as Europe/Berlin
-            >"Mon 09:00-16:00 Europe/Berln"<
-        qnt9.toml:10:3: `windows` takes strings, and this is an integer
-            >3<
-    "#]],
+            qnt9.toml:4:3: `09:00-16:00 UTC` is no window; write days, hours and a time zone: "Mon-Thu 09:00-16:00 Europe/Berlin"
+                >"09:00-16:00 UTC"<
+            qnt9.toml:5:3: `Mno` is no day of the week; did you mean `Mon`?
+                >"Mno 09:00-16:00 UTC"<
+            qnt9.toml:6:3: `weekdays` is no day of the week; the days are Mon, Tue, Wed, Thu, Fri, Sat, Sun
+                >"weekdays 09:00-16:00 UTC"<
+            qnt9.toml:7:3: `9:00-16:00` is no stretch of a day; write from when until when: "09:00-16:00"; until 24:00 is until midnight
+                >"Mon 9:00-16:00 UTC"<
+            qnt9.toml:8:3: `24:00-01:00` is no stretch of a day; write from when until when: "09:00-16:00"; until 24:00 is until midnight
+                >"Mon 24:00-01:00 UTC"<
+            qnt9.toml:9:3: `Europe/Berln` is no time zone; write a name of the IANA database, such as Europe/Berlin
+                >"Mon 09:00-16:00 Europe/Berln"<
+            qnt9.toml:10:3: `windows` takes strings, and this is an integer
+                >3<
+        "#]],
     );
 }
 
