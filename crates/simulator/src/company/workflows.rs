@@ -55,6 +55,14 @@ jobs:
   notify: { needs: [wait, terraform], if: failure(), runs-on: x, steps: [{ run: x }] }
 ";
 
+/// Its concurrency group has no value, so that no run of it can be made.
+const HOURLY: &str = "
+on: { schedule: [{ cron: '17 * * * *' }] }
+concurrency: \"${{ fromJSON('{') }}\"
+jobs:
+  test: { runs-on: x, steps: [{ run: x }] }
+";
+
 const IMPOSSIBLE: &str = "
 on: [push, workflow_dispatch]
 jobs:
@@ -68,7 +76,7 @@ jobs:
   test: { runs-on: x, steps: [{ run: x }] }
 ";
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("staging.yml", STAGING),
     ("production.yml", PRODUCTION),
     ("development.yml", DEVELOPMENT),
@@ -76,6 +84,7 @@ const FILES: [(&str, &str); 7] = [
     ("nightly.yml", NIGHTLY),
     ("impossible.yml", IMPOSSIBLE),
     ("broken.yml", BROKEN),
+    ("hourly.yml", HOURLY),
 ];
 
 /// All of them, read once.

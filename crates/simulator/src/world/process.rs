@@ -249,7 +249,7 @@ impl World<'_> {
         let passed = !random.chance(self.swarm.work.evidence_fails);
         let call_key = key.clone();
         Some(match call {
-            Call::Build => self.build(stream, key, random)?,
+            Call::Build => self.build(key, random),
             Call::Evidence(kind, environment) => Command::RecordEvidence {
                 call: call_key,
                 kind: (*kind).to_owned(),
@@ -310,7 +310,7 @@ impl World<'_> {
     }
 
     /// A release of this attempt's own; now and then the very same bytes come out again.
-    fn build(&mut self, _stream: &StreamId, key: &CallKey, random: &mut Random) -> Option<Command> {
+    fn build(&mut self, key: &CallKey, random: &mut Random) -> Command {
         let digest = format!("sha256:{:032x}{:032x}", random.next(), key.attempt.run.0);
         let work = &self.swarm.work;
         let quality = if random.chance(work.release_dead) {
@@ -321,13 +321,13 @@ impl World<'_> {
             Quality::Good
         };
         self.qualities.insert(digest.clone(), quality);
-        Some(Command::BuildRelease {
+        Command::BuildRelease {
             call: key.clone(),
             release: ReleaseDigest(digest),
             service: "stock".to_owned(),
             configuration: vec![("chart".to_owned(), "sha256:00".to_owned())],
             bytes: 1_000,
-        })
+        }
     }
 
     /// What the job deploys: what its gates opened for, and now and then something else.
