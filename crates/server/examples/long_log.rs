@@ -93,7 +93,8 @@ impl History {
         let ask = Ask { stream: stream.clone(), by, command };
         let entries = step(&mut self.state, &ask, self.now)?;
         for entry in &entries {
-            let new = seal(entry, self.heads.get(&entry.stream).map_or(NO_PREVIOUS, String::as_str))?;
+            let new =
+                seal(entry, self.heads.get(&entry.stream).map_or(NO_PREVIOUS, String::as_str))?;
             self.heads.insert(entry.stream.clone(), new.digest().to_string());
             self.pending.push(new);
         }
