@@ -76,9 +76,11 @@ impl Auditor {
         }
         match &entry.fact {
             Fact::PersonAdded { person } => {
-                if self.people.insert(person.name.clone(), person.clone()).is_some() {
-                    return Err(Broken::of("people", entry, "they were here already"));
-                }
+                let known = self.people.insert(person.name.clone(), person.clone());
+                return match known {
+                    None => Ok(()),
+                    Some(_) => Err(Broken::of("people", entry, "they were here already")),
+                };
             }
             Fact::RoleChanged { person, role } => match self.people.get_mut(person) {
                 Some(person) => person.role = *role,

@@ -145,7 +145,7 @@ pub fn simulate(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
             trace: attempt.trace,
         }),
         Some(broken) => {
-            Err(Box::new(shrink::shrink(seed, options, broken, &attempt.happened, attempt.facts)))
+            Err(Box::new(shrink::shrink(seed, options, &broken, &attempt.happened, attempt.facts)))
         }
     }
 }

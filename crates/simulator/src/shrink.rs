@@ -11,7 +11,7 @@ const TRACE_LINES_MAX: usize = 400;
 pub(crate) fn shrink(
     seed: u64,
     options: &Options,
-    broken: Broken,
+    broken: &Broken,
     happened: &[u64],
     fact: u64,
 ) -> Failure {
@@ -26,7 +26,7 @@ pub(crate) fn shrink(
             let mut without = skip.clone();
             without.extend(left_out);
             tries -= 1;
-            match breaks(seed, options, &without, &broken) {
+            match breaks(seed, options, &without, broken) {
                 // Without one accident others may come that there was no time for before.
                 Some(smaller) if smaller.happened.len() < needed.len() => {
                     skip = without;
@@ -39,7 +39,7 @@ pub(crate) fn shrink(
     }
     let told = Options { trace: true, skip, ..options.clone() };
     let last = attempt(seed, &told);
-    let detail = last.broken.as_ref().unwrap_or(&broken).detail.clone();
+    let detail = last.broken.as_ref().unwrap_or(broken).detail.clone();
     let cut = last.trace.len().saturating_sub(TRACE_LINES_MAX);
     Failure {
         seed,

@@ -71,10 +71,10 @@ impl Project {
                     return Err(Broken::of("notification", entry, "it was delivered before"));
                 }
             }
-            Fact::NotificationFailed { notification, .. } => {
-                if self.notifications.get(notification) != Some(&false) {
-                    return Err(Broken::of("notification", entry, "nobody was to try it"));
-                }
+            Fact::NotificationFailed { notification, .. }
+                if self.notifications.get(notification) != Some(&false) =>
+            {
+                return Err(Broken::of("notification", entry, "nobody was to try it"));
             }
             _ => {}
         }

@@ -67,7 +67,7 @@ impl World<'_> {
         }
         server.seal(&mut draft, random).map_err(|reason| Broken::new("seal", reason))?;
         let fate = self.fate(&draft, random);
-        self.append(server, draft, answers, fate, random)
+        self.append(server, &draft, answers, fate, random)
     }
 
     fn fate(&mut self, draft: &Draft, random: &mut Random) -> Fate {
@@ -92,7 +92,7 @@ impl World<'_> {
     fn append(
         &mut self,
         mut server: Server,
-        draft: Draft,
+        draft: &Draft,
         answers: Vec<(Letter, Decided)>,
         fate: Fate,
         random: &mut Random,
@@ -113,7 +113,7 @@ impl World<'_> {
                 self.look()?;
             }
             Fate::DiesBefore | Fate::DiesBehind => {
-                self.crash(server, fate == Fate::DiesBehind, random)?;
+                self.crash(&server, fate == Fate::DiesBehind, random)?;
             }
             Fate::Fails | Fate::Lies => {
                 // Its own state is thrown away and taken from the log again, as the orders it was
@@ -187,13 +187,13 @@ impl World<'_> {
     }
 
     /// The server dies. What it had decided and not appended is gone; what it had appended is not.
-    fn crash(&mut self, dead: Server, appended: bool, random: &mut Random) -> Result<(), Broken> {
+    fn crash(&mut self, dead: &Server, appended: bool, random: &mut Random) -> Result<(), Broken> {
         self.inbox.clear();
         self.wake = None;
         self.coverage.crashes += 1;
         if appended {
             let again = self.fold()?;
-            same("replay", &again, &dead)?;
+            same("replay", &again, dead)?;
             self.snapshot = Some(again);
         }
         let down = random.between(200..=20 * SECOND);
@@ -279,7 +279,7 @@ impl World<'_> {
             }
             Origin::Arm(order) => self.carried(&ask.stream, *order, &decided),
             Origin::Follower(attempt) => self.followed(&ask.stream, &attempt, &decided),
-            Origin::Step(call) => self.step_answered(&ask.stream, &call, decided, random),
+            Origin::Step(call) => self.step_answered(&ask.stream, &call, &decided, random),
         }
     }
 

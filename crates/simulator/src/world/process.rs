@@ -363,7 +363,7 @@ impl World<'_> {
         &mut self,
         stream: &StreamId,
         call: &CallKey,
-        decided: Decided,
+        decided: &Decided,
         random: &mut Random,
     ) {
         let key = (stream.clone(), call.attempt.clone());
@@ -373,7 +373,7 @@ impl World<'_> {
         }
         let asked = process.calls.get(call.call as usize - 1).cloned();
         let mut pause = random.between(SECOND..=30 * SECOND);
-        match (&decided, asked) {
+        match (decided, asked) {
             (Err(qnt9_model::Refusal::Unavailable { .. }), _) => return,
             (Err(qnt9_model::Refusal::StateLocked { .. }), Some(Call::Lock)) => {
                 process.call -= 1;

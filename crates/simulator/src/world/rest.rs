@@ -208,7 +208,7 @@ impl World<'_> {
             }
         }
         for (stream, command) in letters {
-            for person in self.people[..6].to_vec() {
+            for person in self.people.iter().take(6).cloned().collect::<Vec<_>>() {
                 let by = Actor::Person { name: person.name, demo: person.demo };
                 let ask = Ask { stream: stream.clone(), by, command: command.clone() };
                 self.arrive(Letter { ask, from: Origin::Nobody });
