@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use qnt9_console::log::LogLine;
 use qnt9_console::pages::{self, Chosen, JobLog, RunExtras, Search, SignIn};
+use qnt9_console::past::Then;
 use qnt9_console::time::Clock;
 use qnt9_console::{Markup, SignedIn, View, Visitor, assets};
 use qnt9_engine::state::Run;
@@ -20,6 +21,9 @@ fn main() -> std::io::Result<()> {
     story(&folder)?;
     rolled_back(&folder)?;
     rolling(&folder)?;
+    lost(&folder)?;
+    earlier(&folder)?;
+    differences(&folder)?;
     empty(&folder)
 }
 
@@ -205,6 +209,59 @@ fn rolling(folder: &Path) -> std::io::Result<()> {
     write(folder, "run-running", &pages::run(&view, run, &extras))?;
     write(folder, "deployment-rolling", &pages::deployment(&view, &view.project.deployments[&id]))?;
     write(folder, "home-rolling", &pages::home(&view))
+}
+
+/// A run whose runner was lost: what is known, the three decisions and why it stands where it does.
+fn lost(folder: &Path) -> std::io::Result<()> {
+    let mut sample = Sample::story();
+    let waiting = *sample.state.projects[&sample.stream].runs.keys().next_back().expect("runs");
+    sample.approve(waiting, "alice", None);
+    let attempt = sample.lose_production(waiting);
+    sample.pass(90_000);
+    let mut scene = Scene::of(sample, alice());
+    let page = |scene: &Scene| {
+        let view = scene.view();
+        let run = &view.project.runs[&attempt.run];
+        pages::run(&view, run, &extras(run))
+    };
+    write(folder, "home-lost", &pages::home(&scene.view()))?;
+    write(folder, "run-lost", &page(&scene))?;
+    scene.visitor = Visitor::default();
+    write(folder, "run-lost-signed-out", &page(&scene))
+}
+
+/// The home page as it stood before the last hours: the state of then, and a newer fact.
+fn earlier(folder: &Path) -> std::io::Result<()> {
+    let sample = Sample::story();
+    let then = Then {
+        number: sample.state.projects[&sample.stream].sequence,
+        fact: Fact::RunStarted { run: RunId(5) },
+        by: Actor::Person { name: "carol".to_owned(), demo: true },
+        recorded: sample.now,
+        newest: 1_204,
+        now: Millis(sample.now.0 + 26 * 3_600_000),
+    };
+    let scene = Scene::of(sample, alice());
+    write(folder, "past", &pages::past(&scene.view().then(&then)))?;
+    let begin = Scene::of(Sample::new(), Visitor::default());
+    let then = Then { number: 1, recorded: begin.clock.now, ..then };
+    write(folder, "past-begin", &pages::past(&begin.view().then(&then)))
+}
+
+/// Two releases side by side, one and the same release, and one that is not there.
+fn differences(folder: &Path) -> std::io::Result<()> {
+    let scene = Scene::of(Sample::story(), alice());
+    let view = scene.view();
+    let built: Vec<_> = view.project.releases.values().collect();
+    let [first, .., last] = built[..] else { panic!("the story builds several releases") };
+    let page =
+        |from, to, releases| pages::difference(&view, &pages::Compared { from, to, releases });
+    write(folder, "difference", &page("production", "staging", Ok((first, last))))?;
+    let digests = (last.digest.as_str(), first.digest.as_str());
+    write(folder, "difference-back", &page(digests.0, digests.1, Ok((last, first))))?;
+    write(folder, "difference-none", &page("staging", "staging", Ok((last, last))))?;
+    let reason = "there is no release “v9”: give an environment, a digest or a commit".to_owned();
+    write(folder, "difference-unknown", &page("v9", "staging", Err(reason)))
 }
 
 fn empty(folder: &Path) -> std::io::Result<()> {
