@@ -27,5 +27,5 @@ pub use control::{
     Applied, ArmStatus, BackendStatus, Control, ControlError, ListenerStatus, PROTOCOL, Status,
     Unbound,
 };
-pub use run::{GatewayError, run, run_blocking};
+pub use run::{GatewayError, holder, run, run_blocking};
 pub use sketch::Sketch;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::identity;
 use crate::machine::Machine;
+use crate::orders::gateways::Gateways;
 use crate::orders::jobs::LiveJobs;
 use crate::past::{Moment, Past, PastError, When};
 use crate::repositories::Abandoned;
@@ -36,6 +37,7 @@ struct Inner {
     session_key: MacKey,
     key: MasterKey,
     live_jobs: LiveJobs,
+    gateways: Gateways,
     abandoned: Abandoned,
     settling: tokio::sync::Mutex<()>,
     past: Past,
@@ -50,6 +52,7 @@ impl Core {
         blobs: Blobs,
         key: MasterKey,
     ) -> Self {
+        let gateways = Gateways::new(&config.program);
         let inner = Inner {
             log_key: key.seal_key("job-logs"),
             token_key: key.mac_key("job-tokens"),
@@ -63,6 +66,7 @@ impl Core {
             blobs,
             key,
             live_jobs: LiveJobs::default(),
+            gateways,
             abandoned: Abandoned::default(),
             settling: tokio::sync::Mutex::default(),
             past: Past::default(),
@@ -181,6 +185,11 @@ impl Core {
     #[must_use]
     pub fn live_jobs(&self) -> &LiveJobs {
         &self.inner.live_jobs
+    }
+
+    /// The processes that carry projects' traffic.
+    pub(crate) fn gateways(&self) -> &Gateways {
+        &self.inner.gateways
     }
 
     /// The token of an attempt.

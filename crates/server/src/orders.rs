@@ -6,6 +6,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod checks;
+pub(crate) mod gateways;
 pub mod jobs;
 pub(crate) mod notify;
 pub(crate) mod pushes;

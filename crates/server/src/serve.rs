@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::config::{Config, LogPlace};
 use crate::core::Core;
 use crate::machine::{LoadError, Machine, Snapshots};
-use crate::orders::{Conductor, replicas, traffic};
+use crate::orders::{Conductor, replicas};
 use crate::sharing::forward::{Forwarding, forward};
 use crate::sharing::{Sharing, standby};
 use crate::{api, console, repositories, retention};
@@ -157,7 +157,7 @@ impl Server {
         }
         if delivered == Delivered::Stopped && !self.core.has_company() {
             replicas::stop_all(&self.core).await;
-            traffic::stop(&self.core).await;
+            self.core.gateways().stop_all(&self.core.folder().gateway()).await;
         }
         let core = self.core;
         let (sharing, machine, writer) = (self.sharing, self.machine, self.writer);

@@ -344,6 +344,27 @@ fn lock(dir: &Path) -> Result<File, GatewayError> {
     Ok(file)
 }
 
+/// The process that serves a directory, whether or not it answers yet; `None` when none does. Not to be
+/// asked while a gateway is being started there: for an instant it may be kept from its lock.
+///
+/// # Errors
+/// The lock cannot be looked at, or its process has not noted its id yet.
+pub fn holder(dir: &Path) -> io::Result<Option<u32>> {
+    let path = dir.join(LOCK_FILE);
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let pid = fs::read_to_string(&path)?.trim().parse();
+            Ok(Some(pid.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Every client takes up to two file descriptors, and the usual limit of 1024 is meant for programs
 /// that use `select`.
 fn raise_open_files_limit() {

@@ -20,8 +20,6 @@ const JOURNAL_PULSE: Duration = Duration::from_millis(250);
 /// How often it is seen whether the gateway still runs; one that died is started again, and until then
 /// nobody reaches any service.
 const ALIVE_PULSE: Duration = Duration::from_millis(100);
-/// How long a new gateway may take until it answers.
-const START_PATIENCE: Duration = Duration::from_secs(10);
 /// The pause after a try that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long requests to a leaving release may take to end.
@@ -151,7 +149,7 @@ async fn carry_once(core: &Core, stream: &StreamId) -> Result<(), OrderError> {
     let dir = dir(core, stream);
     std::fs::create_dir_all(&dir).map_err(|error| OrderError::outside(&error))?;
     gateway::write_config(&dir, &config).map_err(|error| OrderError::outside(&error))?;
-    let mut control = control(core, &dir).await?;
+    let mut control = core.gateways().control(&dir).await?;
     let applied = control.apply().await.map_err(|error| OrderError::outside(&error))?;
     if applied.generation < config.generation {
         return Err(OrderError::Outside(format!(
@@ -168,36 +166,6 @@ async fn carry_once(core: &Core, stream: &StreamId) -> Result<(), OrderError> {
         None => Ok(()),
         Some(Unbound { place, address, reason }) => {
             Err(OrderError::Outside(format!("cannot listen on {address} for {place}: {reason}")))
-        }
-    }
-}
-
-/// A conversation with the gateway, started when it does not run.
-async fn control(core: &Core, dir: &Path) -> Result<Control, OrderError> {
-    if let Ok(control) = Control::connect(dir).await {
-        return Ok(control);
-    }
-    let program = &core.config().program;
-    let talk = dir.join("gateway.log");
-    let args = ["gateway".as_ref(), dir.as_os_str()];
-    let mut process = qnt9_runner::spawn_detached(program, &args, &talk, b"")
-        .await
-        .map_err(|error| OrderError::Outside(format!("the gateway does not start: {error}")))?;
-    let since = tokio::time::Instant::now();
-    loop {
-        match Control::connect(dir).await {
-            Ok(control) => {
-                // Reaped when it ends, so that it does not stay behind as a zombie.
-                tokio::spawn(async move { process.wait().await });
-                return Ok(control);
-            }
-            Err(error) if since.elapsed() > START_PATIENCE => {
-                return Err(OrderError::Outside(format!(
-                    "the gateway does not answer ({error}); {} says more",
-                    talk.display()
-                )));
-            }
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
 }
@@ -222,18 +190,6 @@ pub(super) async fn drain(
     }
     core.tell(stream, Command::ArmDrained { deployment }).await?;
     Ok(())
-}
-
-/// Stops every gateway that runs.
-pub(crate) async fn stop(core: &Core) {
-    let folders = std::fs::read_dir(core.folder().gateway()).into_iter().flatten().flatten();
-    for dir in folders.map(|entry| entry.path()).filter(|path| path.is_dir()) {
-        if let Ok(control) = Control::connect(&dir).await
-            && let Err(error) = control.stop().await
-        {
-            tracing::warn!(dir = %dir.display(), "the gateway was not stopped: {error}");
-        }
-    }
 }
 
 /// Reads the journal and submits what was counted. What could not be recorded is read again: the
