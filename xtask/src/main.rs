@@ -2,6 +2,7 @@
 //! prove`, `cargo xtask chaos`.
 
 mod chaos;
+mod mutants;
 mod prove;
 mod tools;
 
@@ -18,6 +19,8 @@ usage: cargo xtask COMMAND
   chaos  kill processes at random during deliveries: `cargo xtask chaos` says how
   planted  switch on each planted fault of engine and store, and see after how many seeds the
          simulator finds it (--seeds N, --json, names of faults)
+  mutants  change the engine in small ways and see whether its tests notice: `--diff BASE` only what
+         changed since that commit, else what `cargo mutants` is told (`--shard 1/8`)
 ";
 
 fn main() -> ExitCode {
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         Some("ci") => ci(),
         Some("prove") => prove::prove(&args.collect::<Vec<_>>()),
         Some("chaos") => chaos::chaos(&args.collect::<Vec<_>>()),
+        Some("mutants") => mutants::mutants(&args.collect::<Vec<_>>()),
         Some("planted") => planted(&args.collect::<Vec<_>>()),
         _ => {
             tools::say(USAGE);
