@@ -1,8 +1,10 @@
-//! Sessions: a person's name, an end and an authenticator in a cookie; nothing is stored.
+//! Sessions: the digest of a token, a person's name, an end and an authenticator in a cookie; nothing
+//! is stored.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use qnt9_engine::State;
 use qnt9_model::{Actor, Millis, Role};
 use qnt9_store::key::MacKey;
 
@@ -36,9 +38,11 @@ pub(crate) fn cookie_of_port(port: &str) -> String {
     format!("qnt9_session_{port}")
 }
 
-/// A `Set-Cookie` that begins a session of that person.
-pub(super) fn begin(core: &Core, name: &str) -> String {
-    let value = signed(core.session_key(), "session", name, now().plus(SESSION_MS));
+/// A `Set-Cookie` that begins a session of that person. It ends with the token of that digest, if it
+/// was begun with one; a link or a choice of the demo is none.
+pub(super) fn begin(core: &Core, name: &str, token_digest: Option<&str>) -> String {
+    let subject = format!("{}/{name}", token_digest.unwrap_or_default());
+    let value = signed(core.session_key(), "session", &subject, now().plus(SESSION_MS));
     let (cookie, seconds) = (cookie_name(core), SESSION_MS / 1000);
     format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
 }
@@ -48,15 +52,26 @@ pub(super) fn end(core: &Core) -> String {
     format!("{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0", cookie_name(core))
 }
 
-/// The session that a `Cookie` header carries, if it is genuine, not over, and the person still has
-/// a name here.
+/// The session that a `Cookie` header carries, if it is genuine, not over, its token was not revoked,
+/// and the person still has a name here.
 pub(super) fn of_cookies(core: &Core, header: &str) -> Option<Session> {
     let wanted = cookie_name(core);
     let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
     let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
-    let name = verified(core.session_key(), "session", value, now())?;
-    let identity = core.person(&name)?;
-    Some(Session { value: value.to_owned(), name, role: identity.role, actor: identity.actor })
+    let subject = verified(core.session_key(), "session", value, now())?;
+    let (token_digest, name) = subject.split_once('/')?;
+    let counts =
+        |state: &State| token_digest.is_empty() || state.platform.tokens.contains_key(token_digest);
+    if !core.read(counts) {
+        return None;
+    }
+    let identity = core.person(name)?;
+    Some(Session {
+        value: value.to_owned(),
+        name: name.to_owned(),
+        role: identity.role,
+        actor: identity.actor,
+    })
 }
 
 /// The proof that a form which posts to `path` was made for this session.
@@ -95,20 +110,20 @@ impl UsedLinks {
     }
 }
 
-/// `NAME.END.AUTHENTICATOR`, the name in hexadecimal.
-fn signed(key: &MacKey, purpose: &str, name: &str, end: Millis) -> String {
-    let name = hex::encode(name);
-    let mac = key.mac(&[purpose.as_bytes(), name.as_bytes(), end.0.to_string().as_bytes()]);
-    format!("{name}.{}.{mac}", end.0)
+/// `SUBJECT.END.AUTHENTICATOR`, the subject in hexadecimal.
+fn signed(key: &MacKey, purpose: &str, subject: &str, end: Millis) -> String {
+    let subject = hex::encode(subject);
+    let mac = key.mac(&[purpose.as_bytes(), subject.as_bytes(), end.0.to_string().as_bytes()]);
+    format!("{subject}.{}.{mac}", end.0)
 }
 
 fn verified(key: &MacKey, purpose: &str, value: &str, now: Millis) -> Option<String> {
-    let (name, rest) = value.split_once('.')?;
+    let (subject, rest) = value.split_once('.')?;
     let (end, _) = rest.split_once('.')?;
     let end = Millis(end.parse().ok()?);
-    let name = String::from_utf8(hex::decode(name).ok()?).ok()?;
-    let genuine = signed(key, purpose, &name, end);
-    (same(genuine.as_bytes(), value.as_bytes()) && now < end).then_some(name)
+    let subject = String::from_utf8(hex::decode(subject).ok()?).ok()?;
+    let genuine = signed(key, purpose, &subject, end);
+    (same(genuine.as_bytes(), value.as_bytes()) && now < end).then_some(subject)
 }
 
 /// Compares in a time that does not tell where the difference is.
@@ -126,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_name_is_known_again_until_its_end() {
+    fn a_signed_subject_is_known_again_until_its_end() {
         let value = signed(&key(), "session", "al.ice", Millis(1000));
         assert_eq!(verified(&key(), "session", &value, Millis(999)), Some("al.ice".to_owned()));
         assert_eq!(verified(&key(), "session", &value, Millis(1000)), None);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::guard::Caller;
 use super::{Console, look, session};
-use crate::Core;
+use crate::{Core, hash_token};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -45,13 +45,14 @@ pub(super) async fn with_token(
 fn enter(console: &Console, caller: &Caller, asked: &Asked) -> Response {
     let core = &console.core;
     let token = asked.token.trim();
-    let person = console.used_links.take(core, token).or_else(|| {
+    let by_link = || Some((console.used_links.take(core, token)?, None));
+    let by_token = || {
         let identity = core.identify(token)?;
-        identity.actor.person().map(str::to_owned)
-    });
+        Some((identity.actor.person()?.to_owned(), Some(hash_token(token))))
+    };
     // A link may name somebody who has no name here any more.
-    match person.filter(|name| core.person(name).is_some()) {
-        Some(name) => begin(core, &name, &asked.next),
+    match by_link().or_else(by_token).filter(|(name, _)| core.person(name).is_some()) {
+        Some((name, token_digest)) => begin(core, &name, token_digest.as_deref(), &asked.next),
         None => {
             let failure = "This token is not known here, was used before, or belongs to a job";
             show(core, caller, &asked.next, Some(failure))
@@ -73,7 +74,7 @@ pub(super) async fn as_demo(
     Form(asked): Form<AsDemo>,
 ) -> Response {
     if demo_people(&console.core).iter().any(|(name, _)| *name == asked.person) {
-        return begin(&console.core, &asked.person, &asked.next);
+        return begin(&console.core, &asked.person, None, &asked.next);
     }
     let failure =
         "Only the embedded reference project, served to this machine alone, has demo people";
@@ -104,10 +105,10 @@ pub(super) async fn out(
     ([(SET_COOKIE, session::end(core))], Redirect::to("/")).into_response()
 }
 
-fn begin(core: &Core, name: &str, next: &str) -> Response {
+fn begin(core: &Core, name: &str, token_digest: Option<&str>, next: &str) -> Response {
     tracing::info!(person = name, "signed in to the console");
     let next = if is_local(next) { next } else { "/" };
-    ([(SET_COOKIE, session::begin(core, name))], Redirect::to(next)).into_response()
+    ([(SET_COOKIE, session::begin(core, name, token_digest))], Redirect::to(next)).into_response()
 }
 
 /// Whether a path stays on this server: not `//host`, not a scheme.

@@ -117,7 +117,7 @@ impl Site {
 
     /// A cookie of that person, and its value alone.
     fn cookie(&self, name: &str) -> (String, String) {
-        let set = session::begin(&self.core, name);
+        let set = session::begin(&self.core, name, None);
         let pair = set.split(';').next().unwrap().to_owned();
         let value = pair.split_once('=').unwrap().1.to_owned();
         (pair, value)
@@ -224,6 +224,35 @@ async fn a_personal_token_begins_a_session_and_a_wrong_one_does_not() {
     let of_job = site.core.job_token(&StreamId::from("qnt9-srs"), &attempt);
     let job = site.post("/login", "", &[("token", &of_job)]).await;
     assert_eq!((job.status, job.header("set-cookie")), (StatusCode::FORBIDDEN, ""));
+}
+
+#[tokio::test]
+async fn a_session_ends_when_the_token_that_began_it_is_revoked() {
+    // Elsewhere, where reading too needs a session.
+    let site = Site::new("10.0.0.1").await;
+    let mut sessions = Vec::new();
+    for byte in [1, 2] {
+        let token = new_token([byte; 32]);
+        let (person, label) = ("dana".to_owned(), format!("laptop {byte}"));
+        let issue = Command::IssueToken { person, digest: hash_token(&token), label };
+        site.core.tell(&StreamId::platform(), issue).await.unwrap();
+        let answer = site.post("/login", "", &[("token", &token)]).await;
+        let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        sessions.push((hash_token(&token), cookie));
+    }
+    sessions.push((String::new(), site.cookie("dana").0));
+    let reads = async |(_, cookie): &(String, String)| {
+        let request = Request::get(site.url("/p/qnt9-srs/runs")).header("cookie", cookie);
+        site.send(request, String::new()).await.status
+    };
+    for session in &sessions {
+        assert_eq!(reads(session).await, StatusCode::OK, "{session:?}");
+    }
+    let revoke = Command::RevokeToken { digest: sessions[0].0.clone() };
+    site.core.tell(&StreamId::platform(), revoke).await.unwrap();
+    assert_eq!(reads(&sessions[0]).await, StatusCode::SEE_OTHER, "to the page that signs in");
+    assert_eq!(reads(&sessions[1]).await, StatusCode::OK, "begun with another token");
+    assert_eq!(reads(&sessions[2]).await, StatusCode::OK, "begun without a token");
 }
 
 #[tokio::test]
