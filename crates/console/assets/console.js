@@ -109,19 +109,20 @@
     });
   }
 
-  // A step that is opened fetches its lines; a log page fetches the next thousand when reached.
+  // A step that is opened fetches its lines; a log page fetches the next thousand when reached. The
+  // links that they stand for stay when the server is away.
   async function fill(step) {
     const place = one("[data-lines]", step);
     if (!place || !step.open) return;
-    const answer = await fetch(place.dataset.lines);
-    if (answer.ok && place.isConnected) place.outerHTML = await answer.text();
+    const answer = await fetch(place.dataset.lines).catch(() => null);
+    if (answer?.ok && place.isConnected) place.outerHTML = await answer.text();
   }
   const nearEnd = window.IntersectionObserver && new IntersectionObserver((seen) => {
     for (const { target, isIntersecting } of seen) if (isIntersecting) { nearEnd.unobserve(target); more(target); }
   }, { rootMargin: "800px" });
   async function more(link) {
-    const answer = await fetch(link.dataset.more);
-    if (!answer.ok) return;
+    const answer = await fetch(link.dataset.more).catch(() => null);
+    if (!answer?.ok) return;
     const box = document.createElement("div");
     box.innerHTML = await answer.text();
     const next = one("[data-more]", box);
@@ -130,33 +131,52 @@
   }
 
   // The slider through the past: where it stands is the page's address, and the parts that are
-  // marked `data-live` follow it.
+  // marked `data-live` follow it. It moves in whole seconds, a thousandth of the time at once, and a
+  // mark stands at the first step at which its deployment had ended.
   function slide(form) {
-    const { from, to, at, marks } = form.dataset;
+    const { at, marks } = form.dataset;
     const field = one("input", form), home = form.getAttribute("action");
-    if (+to - +from < 1000) return;
+    const from = Math.ceil(form.dataset.from / 1000) * 1000, to = +form.dataset.to;
+    const step = Math.max(1, Math.round((to - from) / 1e6)) * 1000;
+    if (to - from < step) return;
     const range = document.createElement("input"), list = document.createElement("datalist");
-    Object.assign(range, { type: "range", min: from, max: to, step: 1000, value: at });
-    range.setAttribute("aria-label", "Moment, between the first run and now; its marks are deployments");
+    const note = document.createElement("small");
+    Object.assign(range, { type: "range", min: from, max: to, step, value: at });
+    note.id = "past-note";
+    note.textContent = "From the first run to now; the marks are deployments";
+    range.setAttribute("aria-labelledby", note.id);
     list.id = "past-marks";
-    for (const mark of marks.split(",").filter(Boolean)) list.append(new Option("", mark));
+    const snapped = (mark) => from + Math.ceil((mark - from) / step) * step;
+    for (const mark of marks.split(",").filter(Boolean)) list.append(new Option("", snapped(mark)));
     range.setAttribute("list", list.id);
+    const isNow = (ms) => ms + step > to;
+    const written = (ms) => new Date(ms).toISOString().slice(0, 19);
+    const say = (ms, now) => {
+      range.setAttribute("aria-valuetext", now ? "now" : `${written(ms).replace("T", " ")} UTC`);
+    };
     let waiting = 0;
     range.addEventListener("input", () => {
-      const ms = +range.value, isNow = ms + 1000 > +to;
-      const shown = new Date(ms).toISOString();
-      field.value = shown.slice(0, 19);
-      range.setAttribute("aria-valuetext", isNow ? "now" : shown);
+      const ms = +range.value, now = isNow(ms);
+      field.value = written(now ? to : ms);
+      say(ms, now);
       clearTimeout(waiting);
       waiting = setTimeout(() => {
-        history.replaceState(null, "", isNow ? home : `${home}?at=${ms}`);
+        history.replaceState(null, "", now ? home : `${home}?at=${ms}`);
         refresh();
       }, 200);
     });
-    form.append(range, list);
+    say(+at, +at === to);
+    form.append(range, list, note);
+  }
+
+  // What scrolls sideways can be reached with the keyboard.
+  function reach(root) {
+    const wide = (part) => part.scrollWidth > part.clientWidth;
+    all(".scroll, .wide", root).filter(wide).forEach((part) => { part.tabIndex = 0; });
   }
 
   function begin(root) {
+    reach(root);
     all("form[data-slider]", root).forEach(slide);
     for (const key of [...streams.keys()]) if (key.isConnected === false) close(key);
     all("[data-tail]", root).forEach(tail);

@@ -42,7 +42,7 @@ pub(crate) fn panel(view: &View<'_>, run: &Run, leg: &LegState) -> Markup {
                 Some(barrier) => p.soft { (barrier) },
                 None => (form::post(view.visitor, &paths::run_act(view.stream, run.id, "resolve"), &html! {
                     input type="hidden" name="job" value=(leg.leg.job);
-                    dl.facts {
+                    dl.facts.acts {
                         @for (decision, words, consequence) in DECISIONS {
                             @let class = if decision == "abandon" { "no" } else { "" };
                             dt { button class={ "btn " (class) } name="decision" value=(decision) { (words) } }
@@ -63,7 +63,7 @@ fn steps(known: &Known) -> Markup {
                 li { (Shape::of(*outcome).quiet(text::cut(name, 90))) " " span.soft { (outcome.word()) } }
             }
             @if let Some((_, name)) = &known.in_flight {
-                li { (Shape::Run.loud(text::cut(name, 90))) " " span.soft { "was under way: it may have done all, some or nothing of its work" } }
+                li { (Shape::Wait.loud(text::cut(name, 90))) " " span.soft { "was under way: it may have done all, some or nothing of its work" } }
             }
             @for (_, name) in &known.not_begun {
                 li { (Shape::Idle.quiet(text::cut(name, 90))) " " span.soft { "not begun" } }

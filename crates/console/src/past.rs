@@ -80,12 +80,16 @@ pub(crate) fn form(view: &View<'_>) -> Markup {
                         value=(time::field(view.now())) max=(time::field(now));
                 }
                 button.btn { "Show" }
-                @if view.past.is_none() && view.project.sequence > 1 {
-                    a.btn href={ (home) "?fact=" (view.project.sequence - 1) } rel="prev" { "One fact back" }
+                span #past-back data-live {
+                    @if view.past.is_none() && view.project.sequence > 1 {
+                        a.btn href={ (home) "?fact=" (view.project.sequence - 1) } rel="prev" { "One fact back" }
+                    }
                 }
             }
+            div #past-command data-live {
+                (crate::form::command(&format!("qnt9 status --at {}", time::machine(view.now()))))
+            }
         }
-        (crate::form::command(&format!("qnt9 status --at {}", time::machine(view.now()))))
     }
 }
 

@@ -300,7 +300,7 @@ fn two_releases_stand_side_by_side() {
         "</main>",
         &expect![[r#"
         Releases / Difference
-        From sha256:1a0000000000000000000000000000000e9f14c22c41f9e1a000000000000000 to staging
+        From 1a00…00 of 2c41f9e to staging
         3 commits come with it.
         From what development serves what staging serves what production serves 3a00…00 of 9f03c1a 4a00…00 of a41d77e 1a00…00 of 2c41f9e To what development serves what staging serves what production serves 3a00…00 of 9f03c1a 4a00…00 of a41d77e 1a00…00 of 2c41f9e Compare
         Commits that come with it, 3

@@ -30,7 +30,11 @@ pub struct Compared<'a> {
 /// The page of a difference.
 #[must_use]
 pub fn difference(view: &View<'_>, compared: &Compared<'_>) -> Markup {
-    let title = format!("From {} to {}", compared.from, compared.to);
+    let (from, to) = match &compared.releases {
+        Ok((from, to)) => (name(compared.from, from), name(compared.to, to)),
+        Err(_) => (compared.from.to_owned(), compared.to.to_owned()),
+    };
+    let title = format!("From {from} to {to}");
     let body = html! {
         div #head data-live {
             div.crumbs { a href=(paths::section(view.stream, "releases")) { "Releases" } " / Difference" }
@@ -47,6 +51,14 @@ pub fn difference(view: &View<'_>, compared: &Compared<'_>) -> Markup {
         (crate::form::command(&format!("qnt9 releases diff {} {}", compared.from, compared.to)))
     };
     page(view, Section::Releases, &format!("{title} · {}", view.stream), &body)
+}
+
+/// How a release was named; its digest in short, with its commit, when it was named by it.
+fn name(asked: &str, release: &Release) -> String {
+    if asked == release.digest.as_str() {
+        return format!("{} of {}", release.digest.short(), release.commit.short());
+    }
+    asked.to_owned()
 }
 
 fn sentence(view: &View<'_>, from: &Release, to: &Release) -> String {
@@ -95,7 +107,7 @@ fn found(view: &View<'_>, difference: &Difference<'_>) -> Markup {
         @if !difference.missing.is_empty() { (commits(view, "missing", "Commits that stop being there", &difference.missing)) }
         section.panel aria-labelledby="digests-title" {
             h2 #digests-title { "Digests" }
-            div.scroll { table {
+            div.scroll { table.slim {
                 thead { tr { th scope="col" { "What" } th scope="col" { "From" } th scope="col" { "To" } } }
                 tbody {
                     tr { th scope="row" { "release" } td { span.chip { (difference.from.release.digest.short()) } } td { span.chip { (difference.to.release.digest.short()) } } }
@@ -146,7 +158,7 @@ fn plans(difference: &Difference<'_>) -> Markup {
             @for change in &difference.plans {
                 p { strong { (change.environment) } ": " (counts(change.from)) " → " (counts(change.to)) }
                 @if change.only_from.is_empty() && change.only_to.is_empty() { p.soft { "Both plans change the same resources in the same way." } }
-                ul.plan {
+                @else { ul.plan {
                     @for (word, lines) in [("only from", &change.only_from), ("only to", &change.only_to)] {
                         @for line in lines {
                             @let (sign, act, shape) = action(line.action);
@@ -156,7 +168,7 @@ fn plans(difference: &Difference<'_>) -> Markup {
                             }
                         }
                     }
-                }
+                } }
             }
         }
     }
@@ -200,7 +212,7 @@ fn deployed(view: &View<'_>, one: &Deployed<'_>) -> Markup {
     let (shape, words) = standing(deployment);
     html! {
         p {
-            a href=(paths::deployment(view.stream, deployment.id)) { (deployment.place) } " " (shape.fitting(words))
+            a href=(paths::deployment(view.stream, deployment.id)) { (deployment.place) } " " (shape.fitting(words)) " "
             small { (view.clock.relative(deployment.requested)) ", by " (crate::board::people(view.project, deployment)) }
         }
         @if !one.approvals.is_empty() {

@@ -45,7 +45,8 @@ pub fn past(view: &View<'_>) -> Markup {
         (past::form(view))
         section.panel #latest data-live aria-labelledby="latest-title" {
             h2 #latest-title { "Runs" }
-            (runs_table(view, &runs(view)))
+            @let runs = runs(view);
+            @if runs.is_empty() { p.empty { "Nothing had run by then." } } @else { (runs_table(view, &runs)) }
         }
     };
     let title = format!("{} · {}", view.clock.exact(view.now()), view.stream);
