@@ -6,14 +6,13 @@ mod attempts;
 mod book;
 mod deployments;
 mod gates;
+mod rest;
 mod runs;
 mod source;
 mod terraform;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qnt9_engine::State;
-use qnt9_engine::state::LegPhase;
 use qnt9_model::{AttemptId, Entry, Fact, Person, RunId, StreamId};
 
 use book::{LegBook, Project};
@@ -137,69 +136,9 @@ impl Auditor {
         Err(Broken::new("state", format!("{stream}: the live runs are not those of the facts")))
     }
 
-    /// What the facts touched stands in the engine's state as in the books.
-    pub(crate) fn agrees_with(&self, state: &State, entries: &[Entry]) -> Result<(), Broken> {
-        let mut touched = BTreeSet::new();
-        for entry in entries {
-            if let Some(attempt) = attempt_of(&entry.fact) {
-                touched.insert((&entry.stream, attempt));
-            }
-        }
-        for (stream, attempt) in touched {
-            self.leg_agrees(state, stream, attempt)?;
-        }
-        for (stream, project) in &self.projects {
-            let Some(known) = state.projects.get(stream) else { continue };
-            if known.holders != project.holders {
-                let what =
-                    format!("{stream}: {:?} hold, and {:?} did", known.holders, project.holders);
-                return Err(Broken::new("one-holder", what));
-            }
-        }
-        Ok(())
-    }
-
-    fn leg_agrees(
-        &self,
-        state: &State,
-        stream: &StreamId,
-        attempt: &AttemptId,
-    ) -> Result<(), Broken> {
-        let Some(leg) = self.projects.get(stream).and_then(|p| p.leg(attempt)) else {
-            return Ok(());
-        };
-        let known = state.projects.get(stream).and_then(|p| p.runs.get(&attempt.run));
-        let Some(known) = known.and_then(|run| run.legs.get(&attempt.job)) else { return Ok(()) };
-        let agrees = match known.phase {
-            LegPhase::Running => leg.is_running(),
-            LegPhase::Lost => leg.is_lost,
-            LegPhase::Done(outcome, _) => leg.ended == Some(outcome),
-            LegPhase::Open => !leg.is_running() && !leg.is_lost && leg.ended.is_none(),
-            _ => leg.attempts == leg.attempts_before,
-        };
-        if !agrees {
-            let what =
-                format!("{stream}: {attempt} is {:?}, and the facts say {leg:?}", known.phase);
-            return Err(Broken::new("state", what));
-        }
-        Ok(())
-    }
-
     /// At the end of everything.
     pub(crate) fn close(&self) -> Result<(), Broken> {
         self.projects.iter().try_for_each(|(stream, project)| project.close(stream))
-    }
-}
-
-fn attempt_of(fact: &Fact) -> Option<&AttemptId> {
-    match fact {
-        Fact::JobStarted { attempt, .. }
-        | Fact::StepFinished { attempt, .. }
-        | Fact::JobFinished { attempt, .. }
-        | Fact::JobLost { attempt, .. }
-        | Fact::JobRerun { attempt }
-        | Fact::JobResumed { attempt, .. } => Some(attempt),
-        _ => None,
     }
 }
 

@@ -6,6 +6,9 @@ use qnt9_model::{Actor, AttemptId, Entry, Fact, JobKey, RunId};
 use super::Broken;
 use super::book::{LegBook, Project};
 
+/// A job whose runner was lost so often is not tried again by itself.
+const ATTEMPTS_LOST_MAX: u32 = 3;
+
 impl Project {
     pub(super) fn attempts(&mut self, entry: &Entry) -> Result<(), Broken> {
         if let Actor::Job(attempt) = &entry.actor {
@@ -29,7 +32,7 @@ impl Project {
                 leg.next_line += lines;
                 Ok(())
             }
-            Fact::JobFinished { attempt, result, .. } => {
+            Fact::JobFinished { attempt, result, outputs, .. } => {
                 let known = self.leg_mut(attempt);
                 let Some(leg) = known.filter(|leg| leg.ended.is_none()) else {
                     return Err(Broken::of("job-ends-once", entry, "it had ended"));
@@ -40,6 +43,7 @@ impl Project {
                     return Err(Broken::of("fencing", entry, "an old attempt ends the job"));
                 }
                 (leg.ended, leg.is_lost) = (Some(*result), false);
+                leg.outputs.clone_from(outputs);
                 self.leave(attempt.run, &attempt.job);
                 Ok(())
             }
@@ -53,6 +57,10 @@ impl Project {
                 if *retry && leg.environment.is_some() {
                     let what = "a job with an environment is tried again, and nobody decided that";
                     return Err(Broken::of("nothing-twice", entry, what));
+                }
+                if *retry && leg.attempts - leg.attempts_before >= ATTEMPTS_LOST_MAX {
+                    let what = "it was lost often enough";
+                    return Err(Broken::of("lost-for-ever", entry, what));
                 }
                 (leg.is_lost, leg.waits_for_retry) = (!retry, *retry);
                 Ok(())
@@ -73,6 +81,13 @@ impl Project {
             Fact::JobResumed { attempt, .. } => {
                 let leg = self.lost(entry, attempt)?;
                 (leg.is_lost, leg.is_asked_for) = (false, false);
+                Ok(())
+            }
+            Fact::JobCancelRequested { run, job, .. } => {
+                let run = self.runs.get_mut(run);
+                if let Some(leg) = run.and_then(|run| run.legs.get_mut(job)) {
+                    leg.is_cancelled = true;
+                }
                 Ok(())
             }
             Fact::GatesClosed { run, job, .. } => self.end(entry, *run, job, Outcome::Failure),
@@ -106,6 +121,9 @@ impl Project {
         }
         if attempt.attempt != leg.attempts + 1 {
             return broken("attempts-count-up", "it is not the next one");
+        }
+        if let Some(why) = self.runs.get(&attempt.run).and_then(|run| run.stops(leg)) {
+            return broken("stopped", why);
         }
         if leg.group.is_some() && !leg.admitted && self.has_queued(attempt, leg) {
             return broken("concurrency", "the job waits for its group");

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qnt9_model::fact::{Cause, Counts, Outcome, Subjects, Verdict};
+use qnt9_model::fact::{Cause, Concurrency, Counts, Outcome, Subjects, Verdict};
 use qnt9_model::policy::EnvironmentPolicy;
 use qnt9_model::{
-    Actor, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place, Policy,
-    PushId, ReleaseDigest, RunId, Sha,
+    Actor, CallKey, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place,
+    Policy, PushId, ReleaseDigest, RunId, Sha, UserText,
 };
 
 /// One project.
@@ -23,6 +23,8 @@ pub(super) struct Project {
     /// Who runs in a concurrency group: a run, or one of its jobs.
     pub(super) groups: BTreeMap<String, (RunId, Option<JobKey>)>,
     pub(super) holders: BTreeMap<EnvironmentName, (RunId, JobKey)>,
+    /// Jobs that may wait for an environment.
+    pub(super) gated: BTreeSet<(RunId, JobKey)>,
     pub(super) releases: BTreeMap<ReleaseDigest, ReleaseBook>,
     pub(super) evidence: Vec<EvidenceBook>,
     pub(super) plans: BTreeMap<(RunId, EnvironmentName), String>,
@@ -56,10 +58,11 @@ pub(super) struct RunBook {
     pub(super) cause: Cause,
     pub(super) reference: String,
     pub(super) commit: Sha,
-    pub(super) group: Option<String>,
+    pub(super) group: Option<Concurrency>,
     pub(super) started: bool,
     pub(super) superseded: bool,
     pub(super) cancelled: bool,
+    pub(super) killed: bool,
     /// Jobs of the file, what each needs, and whether it was planned.
     pub(super) jobs: BTreeMap<String, JobBook>,
     pub(super) legs: BTreeMap<JobKey, LegBook>,
@@ -74,6 +77,9 @@ pub(super) struct JobBook {
     pub(super) result: Option<Outcome>,
     pub(super) legs: Vec<JobKey>,
     pub(super) max_parallel: Option<u32>,
+    pub(super) fail_fast: bool,
+    /// Its `if` asks how things went, so that it may run although the run was cancelled.
+    pub(super) outlives_cancel: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -98,6 +104,8 @@ pub(super) struct LegBook {
     pub(super) waits_for_retry: bool,
     pub(super) steps: BTreeSet<u32>,
     pub(super) next_line: u64,
+    pub(super) is_cancelled: bool,
+    pub(super) outputs: Vec<(String, UserText)>,
     pub(super) ended: Option<Outcome>,
 }
 
@@ -131,6 +139,15 @@ pub(super) struct DeploymentBook {
     pub(super) release: ReleaseDigest,
     pub(super) replicas: u32,
     pub(super) min_requests: u64,
+    pub(super) call: Option<CallKey>,
+    /// Percent of the traffic, one after the other.
+    pub(super) steps: Vec<u32>,
+    pub(super) step_for_ms: i64,
+    /// Something served before it.
+    pub(super) has_previous: bool,
+    /// When the gateway carried traffic since its share last changed; the earliest of these moments,
+    /// since the clock may have been set back.
+    pub(super) carried: Option<Millis>,
     /// The environment's rules when it was made.
     pub(super) rules: Option<EnvironmentPolicy>,
     pub(super) ready: BTreeSet<u32>,

@@ -23,6 +23,9 @@ impl Project {
             Fact::WeightChanged { deployment, percent } => self.weigh(entry, *deployment, *percent),
             Fact::WindowJudged { deployment, window, new, old, verdict, .. } => {
                 let known = self.under_way(entry, *deployment)?;
+                if known.verdict == Verdict::Bad {
+                    return Err(Broken::of("rollout", entry, "it goes on, and was judged bad"));
+                }
                 if *window <= known.window {
                     return Err(Broken::of("window-once", entry, "it was counted before"));
                 }
@@ -63,6 +66,11 @@ impl Project {
                     return Err(Broken::of("traffic", entry, "an older generation counts"));
                 }
                 *applied = *generation;
+                let active = self.active.get(&place.environment);
+                if let Some(known) = active.and_then(|id| self.deployments.get_mut(id)) {
+                    let earliest = known.carried.map_or(entry.time, |at| at.min(entry.time));
+                    known.carried = Some(earliest);
+                }
                 Ok(())
             }
             _ => Ok(()),
@@ -87,7 +95,16 @@ impl Project {
     }
 
     fn request(&mut self, entry: &Entry) -> Result<(), Broken> {
-        let Fact::DeploymentRequested { place, release, replicas, min_requests, .. } = &entry.fact
+        let Fact::DeploymentRequested {
+            call,
+            place,
+            release,
+            replicas,
+            steps,
+            step_for_ms,
+            min_requests,
+            ..
+        } = &entry.fact
         else {
             return Ok(());
         };
@@ -128,6 +145,11 @@ impl Project {
             release: release.clone(),
             replicas: *replicas,
             min_requests: *min_requests,
+            call: call.clone(),
+            steps: steps.clone(),
+            step_for_ms: *step_for_ms,
+            has_previous: self.serving.contains_key(place),
+            carried: None,
             rules: rules.cloned(),
             ready: Default::default(),
             percent: 0,
@@ -154,7 +176,17 @@ impl Project {
         if known.percent > 0 && known.verdict != Verdict::Good {
             return broken("its last step was not judged well");
         }
-        known.percent = percent;
+        let next = known.steps.iter().find(|step| **step > known.percent).copied();
+        // The first release of a place has nothing to be compared with.
+        let next = if known.has_previous { next } else { Some(100) };
+        if next != Some(percent) {
+            return broken(&format!("the next step is {next:?}"));
+        }
+        let over = known.carried.map(|since| since.plus(known.step_for_ms));
+        if known.percent > 0 && over.is_none_or(|over| entry.time < over) {
+            return broken("the time of its last step is not over");
+        }
+        (known.percent, known.carried) = (percent, None);
         (known.new, known.old) = (Counts::default(), Counts::default());
         known.verdict = Verdict::Undecided;
         Ok(())

@@ -103,7 +103,7 @@ impl Project {
     }
 
     /// The rules of the file, and those that the serving deployment was made under.
-    fn rules_in_force(&self, environment: &EnvironmentName) -> Vec<&EnvironmentPolicy> {
+    pub(super) fn rules_in_force(&self, environment: &EnvironmentName) -> Vec<&EnvironmentPolicy> {
         let file = self.policy.as_ref().and_then(|policy| policy.environment(environment));
         let serving = self.serving.iter().filter(|(place, _)| place.environment == *environment);
         let serving = serving.filter_map(|(_, id)| self.deployments.get(id)?.rules.as_ref());
@@ -140,8 +140,7 @@ impl Project {
             return broken("it opened for something else than what would be deployed".to_owned());
         }
         let leg = leg.clone();
-        let file = self.policy.as_ref().and_then(|policy| policy.environment(environment));
-        if let Some(rules) = file {
+        for rules in self.rules_in_force(environment) {
             let unmet = self.unmet(entry.time, people, &attempt, &leg, rules, subjects);
             if let Some(unmet) = unmet {
                 return broken(unmet);
@@ -155,7 +154,7 @@ impl Project {
     }
 
     /// The first rule that does not hold.
-    fn unmet(
+    pub(super) fn unmet(
         &self,
         now: Millis,
         people: &People,
@@ -187,14 +186,7 @@ impl Project {
             if leg.is_rejected {
                 return Some("it was rejected".to_owned());
             }
-            let excluded = self.excluded(people, attempt.run, &rules.name, rule);
-            let is_approver = |name: &&String| {
-                rule.from.contains(name)
-                    && !excluded.contains(*name)
-                    && people.get(*name).is_some_and(|person| person.role >= Role::Approver)
-            };
-            let given = leg.approvals.iter().filter(|(_, of)| of == subjects).map(|(name, _)| name);
-            let counted: BTreeSet<&String> = given.filter(is_approver).collect();
+            let counted = self.counted(people, attempt, leg, rules, rule, subjects);
             if counted.len() < rule.needed as usize {
                 return Some(format!("{} of {} approved", counted.len(), rule.needed));
             }
@@ -223,6 +215,29 @@ impl Project {
         unchecked.map(|rule| format!("the check {} did not pass", rule.name))
     }
 
+    /// Who has approved, as far as it counts at this moment.
+    pub(super) fn counted<'a>(
+        &self,
+        people: &People,
+        attempt: &AttemptId,
+        leg: &'a LegBook,
+        rules: &EnvironmentPolicy,
+        rule: &ApprovalRule,
+        subjects: &Subjects,
+    ) -> BTreeSet<&'a String> {
+        let given = leg.approvals.iter().filter(|(_, of)| of == subjects).map(|(name, _)| name);
+        if leg.approvals.is_empty() {
+            return BTreeSet::new();
+        }
+        let excluded = self.excluded(people, attempt.run, &rules.name, rule);
+        let is_approver = |name: &&String| {
+            rule.from.contains(name)
+                && !excluded.contains(*name)
+                && people.get(*name).is_some_and(|person| person.role >= Role::Approver)
+        };
+        given.filter(is_approver).collect()
+    }
+
     fn is_proved(&self, rule: &EvidenceRule, commit: &Sha, subjects: &Subjects) -> bool {
         let last = self.evidence.iter().rfind(|evidence| {
             evidence.kind == rule.kind
@@ -239,7 +254,7 @@ impl Project {
     }
 
     /// What a job of this run would deploy: the newest release of its commit, and its last plan.
-    fn subjects(&self, run: RunId, environment: &EnvironmentName) -> Subjects {
+    pub(super) fn subjects(&self, run: RunId, environment: &EnvironmentName) -> Subjects {
         let commit = self.runs.get(&run).map(|run| &run.commit);
         let of_commit = self.releases.iter().filter(|(_, r)| Some(&r.commit) == commit);
         let newest = of_commit.max_by_key(|(_, release)| release.built);

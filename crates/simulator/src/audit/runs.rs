@@ -2,7 +2,7 @@
 
 use qnt9_model::fact::{Cause, Leg, Outcome};
 use qnt9_model::{Entry, Fact, JobKey, Millis, RunId};
-use qnt9_workflow::Workflow;
+use qnt9_workflow::{Job, Workflow};
 
 use super::Broken;
 use super::book::{JobBook, LegBook, Project, RunBook};
@@ -20,18 +20,25 @@ impl Project {
                 (run.superseded, run.cancelled) = (true, true);
                 Ok(())
             }
-            Fact::RunCancelRequested { run, .. } | Fact::RunKillRequested { run, .. } => {
+            Fact::RunCancelRequested { run, .. } => {
                 self.live_run(entry, *run)?.cancelled = true;
                 Ok(())
             }
-            Fact::RunFinished { run, result } => self.finish(entry, *run, *result),
-            Fact::JobPlanned { run, key, legs, max_parallel, .. } => {
-                self.plan(entry, *run, key)?;
-                let time = entry.time;
+            Fact::RunKillRequested { run, .. } => {
                 let run = self.live_run(entry, *run)?;
+                (run.cancelled, run.killed) = (true, true);
+                Ok(())
+            }
+            Fact::RunFinished { run, result } => self.finish(entry, *run, *result),
+            Fact::JobPlanned { run: id, key, legs, max_parallel, fail_fast, .. } => {
+                self.plan(entry, *id, key)?;
+                let time = entry.time;
+                let protected = legs.iter().filter(|leg| leg.environment.is_some());
+                self.gated.extend(protected.map(|leg| (*id, leg.job.clone())));
+                let run = self.live_run(entry, *id)?;
                 let book = run.jobs.entry(key.clone()).or_default();
                 book.legs = legs.iter().map(|leg| leg.job.clone()).collect();
-                book.max_parallel = *max_parallel;
+                (book.max_parallel, book.fail_fast) = (*max_parallel, *fail_fast);
                 for leg in legs {
                     run.legs.insert(leg.job.clone(), LegBook::planned(leg, key, time));
                 }
@@ -84,16 +91,16 @@ impl Project {
         }
         let parsed: Option<Workflow> = serde_json::from_value(workflow.clone()).ok();
         let jobs = parsed.iter().flat_map(|workflow| &workflow.jobs);
-        let book = |needs: &[String]| JobBook { needs: needs.to_vec(), ..JobBook::default() };
         let mut run = RunBook {
             cause: cause.clone(),
             reference: reference.clone(),
             commit: commit.clone(),
-            group: concurrency.as_ref().map(|concurrency| concurrency.group.clone()),
+            group: concurrency.clone(),
             started: false,
             superseded: false,
             cancelled: false,
-            jobs: jobs.map(|job| (job.key.clone(), book(&job.needs))).collect(),
+            killed: false,
+            jobs: jobs.map(|job| (job.key.clone(), JobBook::of(job))).collect(),
             legs: Default::default(),
             finished: None,
         };
@@ -144,11 +151,16 @@ impl Project {
                     waits_for_retry: false,
                     steps: Default::default(),
                     next_line: 1,
+                    is_cancelled: false,
+                    outputs: Vec::new(),
                     ended: None,
                     ..leg
                 };
             } else {
                 continue;
+            }
+            if leg.environment.is_some() {
+                self.gated.insert((id, key.clone()));
             }
             run.legs.insert(key.clone(), leg);
         }
@@ -165,7 +177,7 @@ impl Project {
             return Err(Broken::of("run-starts-once", entry, "it has started or was superseded"));
         }
         run.started = true;
-        let group = run.group.clone();
+        let group = run.group.as_ref().map(|terms| terms.group.clone());
         if let Some(group) = group
             && let Some((other, _)) = self.groups.insert(group, (id, None))
             && other != id
@@ -264,7 +276,36 @@ impl Project {
     }
 }
 
+impl JobBook {
+    fn of(job: &Job) -> Self {
+        let condition = job.condition.as_ref().map_or("", |condition| condition.source.as_str());
+        Self {
+            needs: job.needs.clone(),
+            outlives_cancel: condition.contains("always()") || condition.contains("cancelled()"),
+            ..Self::default()
+        }
+    }
+}
+
 impl RunBook {
+    /// Why nothing of this job may begin any more.
+    pub(super) fn stops(&self, leg: &LegBook) -> Option<&'static str> {
+        let job = self.jobs.get(&leg.job)?;
+        let has_failed = |leg: &LegBook| {
+            leg.ended == Some(Outcome::Failure) && !leg.continue_on_error
+        };
+        let mut siblings = job.legs.iter().filter_map(|key| self.legs.get(key));
+        if self.killed || (self.cancelled && !job.outlives_cancel) {
+            Some("its run was cancelled")
+        } else if leg.is_cancelled {
+            Some("it was cancelled")
+        } else if job.fail_fast && siblings.any(has_failed) {
+            Some("another leg has failed, and one failure stops the others")
+        } else {
+            None
+        }
+    }
+
     /// How a job came out; a failure that may be is none.
     pub(super) fn result(&self, key: &str) -> Option<Outcome> {
         let job = self.jobs.get(key)?;
@@ -303,6 +344,8 @@ impl LegBook {
             waits_for_retry: false,
             steps: Default::default(),
             next_line: 1,
+            is_cancelled: false,
+            outputs: Vec::new(),
             ended: None,
         }
     }

@@ -27,6 +27,9 @@ impl Project {
             }
             Fact::StateWritten { workspace, serial, lineage, .. } => {
                 let known = self.workspaces.entry(workspace.clone()).or_default();
+                if let Some((lock, by)) = known.lock.as_ref().filter(|(_, by)| *by != entry.actor) {
+                    return broken(format!("{by} holds it by {lock}"));
+                }
                 if known.lineage.as_ref().is_some_and(|known| known != lineage) {
                     return broken("it is of another lineage".to_owned());
                 }

@@ -156,11 +156,12 @@ impl World<'_> {
 
     /// What must be true once the facts are durable and applied.
     fn settled(&mut self, entries: &[Entry]) -> Result<(), Broken> {
+        let now = self.server_time();
         let Some(server) = &self.server else { return Ok(()) };
         if entries.is_empty() {
             return Ok(());
         }
-        self.auditor.agrees_with(&server.state, entries)?;
+        self.auditor.agrees_with(&server.state, entries, now)?;
         let facts = self.auditor.facts;
         // A year is long: there these are as rare as its state is large.
         let rarer = if self.options.rhythm == Rhythm::Dense { 1 } else { 50 };
