@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::platform::{Home, PATIENCE, Platform};
+use crate::platform::{Home, PATIENCE, Platform, processes_with, signal};
 use crate::project::{Clone, create, newest_run};
 
 pub(crate) const RULES: &str = r#"[project]
@@ -107,6 +108,29 @@ async fn a_service_is_replaced_and_serves_again_after_a_stop() {
     assert_eq!(home.processes(), [], "neither gateway nor replicas are left");
     let platform = home.up();
     assert_eq!(greeting(&platform).await, "hello 2\n");
+}
+
+/// The gateway is looked at every 100 ms: the stop comes before, while and after it is started again.
+#[tokio::test]
+async fn a_gateway_that_was_killed_just_before_a_stop_does_not_outlive_it() {
+    let home = Home::new();
+    create(&home, &[("qnt9.toml", RULES), (".github/workflows/deploy.yml", DEPLOY)]).await;
+    let platform = home.up();
+    let till = [("till.pl", TILL), ("number", "1")];
+    let run = deliver(&platform, &Clone::of(&platform), &till).await;
+    assert_eq!(run["run"]["result"], "success", "{}", log_of_deploy(&platform, &run).await);
+    assert_eq!(platform.interrupt().code(), Some(0));
+    let gateway = format!("gateway {}", home.data().canonicalize().unwrap().display());
+    for pause in [20, 60, 100, 140] {
+        let platform = home.up();
+        assert_eq!(greeting(&platform).await, "hello 1\n");
+        let gateways = processes_with(&gateway);
+        assert_eq!(gateways.len(), 1, "{gateways:?}");
+        signal(gateways[0].0, Signal::KILL);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        assert_eq!(platform.interrupt().code(), Some(0));
+        assert_eq!(home.processes(), [], "{pause} ms after the gateway was killed");
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ use super::OrderError;
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a gateway may take to end after a signal; it gives requests that have begun ten seconds.
 const END_PATIENCE: Duration = Duration::from_secs(12);
+/// How long a gateway that has closed its last connection may take to be gone.
+const EXIT_PATIENCE: Duration = Duration::from_secs(1);
 /// How often a gateway that should answer or end is looked at.
 const PULSE: Duration = Duration::from_millis(20);
 
@@ -103,18 +105,23 @@ impl Gateways {
 async fn stop(dir: &Path, patience: Duration) -> io::Result<()> {
     let why = match timeout(patience, answer(dir)).await {
         Ok(None) => return Ok(()),
-        Ok(Some(control)) => match control.stop().await {
-            Ok(()) => return Ok(()),
-            Err(error) => error.to_string(),
-        },
+        Ok(Some(control)) => {
+            let process = pid(control.pid())?;
+            match control.stop().await {
+                Ok(()) => {
+                    // A zombie that nobody reaps stays, and has ended all the same.
+                    let _ = timeout(EXIT_PATIENCE, gone(process)).await;
+                    return Ok(());
+                }
+                Err(error) => error.to_string(),
+            }
+        }
         Err(_) => "it does not answer".to_owned(),
     };
     tracing::warn!(dir = %dir.display(), "the gateway is ended by a signal: {why}");
     for signal in [Signal::TERM, Signal::KILL] {
         let Some(process) = gateway::holder(dir)? else { return Ok(()) };
-        let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| io::Error::other(format!("{process} is no process id")))?;
-        match rustix::process::kill_process(pid, signal) {
+        match rustix::process::kill_process(pid(process)?, signal) {
             // It ended meanwhile.
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(error) => return Err(error.into()),
@@ -144,6 +151,18 @@ async fn ended(dir: &Path) {
     while !matches!(gateway::holder(dir), Ok(None)) {
         sleep(PULSE).await;
     }
+}
+
+/// Waits until a process has left the system's table.
+async fn gone(process: Pid) {
+    while rustix::process::test_kill_process(process).is_ok() {
+        sleep(PULSE / 10).await;
+    }
+}
+
+fn pid(process: u32) -> io::Result<Pid> {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    pid.ok_or_else(|| io::Error::other(format!("{process} is no process id")))
 }
 
 #[cfg(test)]
