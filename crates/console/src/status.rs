@@ -44,6 +44,7 @@ impl Shape {
             Holds::Yes => Self::Ok,
             Holds::NotYet => Self::Wait,
             Holds::No => Self::Bad,
+            Holds::Barred => Self::Idle,
         }
     }
 

@@ -37,7 +37,7 @@ fn answer(view: &View<'_>, explanation: &Explanation) -> Markup {
     let word = match why.holds {
         qnt9_model::why::Holds::Yes => "it holds",
         qnt9_model::why::Holds::NotYet => "not yet",
-        qnt9_model::why::Holds::No => "no, and it will not",
+        qnt9_model::why::Holds::No | qnt9_model::why::Holds::Barred => "no, and it will not",
     };
     let unmet = why.unmet();
     html! {

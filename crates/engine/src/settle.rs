@@ -217,7 +217,7 @@ impl Settling<'_> {
                 subjects: gate.subjects(),
                 proof: why.lines(),
             }),
-            Holds::No => {
+            Holds::No | Holds::Barred => {
                 Some(Fact::GatesClosed { run: run.id, job, reason: why.closed().join("; ") })
             }
         }

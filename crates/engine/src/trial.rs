@@ -60,7 +60,7 @@ pub fn could(state: &State, stream: &StreamId, wish: &Wish) -> Option<Why> {
 pub fn is_possible(why: &Why) -> bool {
     match why.holds {
         Holds::Yes => true,
-        Holds::No => false,
+        Holds::No | Holds::Barred => false,
         Holds::NotYet if why.of.is_empty() || !why.who.is_empty() => !why.who.is_empty(),
         Holds::NotYet => why.of.iter().all(is_possible),
     }

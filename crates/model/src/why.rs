@@ -14,6 +14,9 @@ pub enum Holds {
     NotYet,
     /// It does not hold and will not for this subject.
     No,
+    /// It cannot be held by this one, and does not count: a person who may not approve. Whether the
+    /// rule above can still hold is up to the others.
+    Barred,
 }
 
 /// One rule, whether it holds, on what evidence, and who or what could change it and when.
@@ -120,7 +123,7 @@ impl Why {
         format!("{}{}", self.rule, evidence.unwrap_or_default())
     }
 
-    /// The tree as indented lines: `✓` holds, `‖` not yet, `✗` no.
+    /// The tree as indented lines: `✓` holds, `‖` not yet, `✗` no, `–` barred.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -144,6 +147,7 @@ impl Why {
             '✓' => Holds::Yes,
             '‖' => Holds::NotYet,
             '✗' => Holds::No,
+            '–' => Holds::Barred,
             _ => return None,
         };
         let text = letters.as_str().strip_prefix(' ')?;
@@ -171,6 +175,7 @@ impl Why {
             Holds::Yes => '✓',
             Holds::NotYet => '‖',
             Holds::No => '✗',
+            Holds::Barred => '–',
         };
         let evidence = self.evidence.as_ref().map(|text| format!("   {text}"));
         let indent = "  ".repeat(depth);
@@ -187,7 +192,7 @@ mod tests {
     fn a_tree_that_was_written_is_read_again() {
         let people = vec![
             Why::leaf("alice", Holds::Yes).because("2 min ago"),
-            Why::leaf("carol cannot", Holds::NotYet).because("dispatched it"),
+            Why::leaf("carol cannot", Holds::Barred).because("dispatched it"),
         ];
         let approvals =
             Why { of: people, ..Why::leaf("2 of alice, bob, carol approve", Holds::NotYet) };

@@ -107,7 +107,7 @@ impl Standing<'_> {
             Self::Lapsed => Why::leaf(person, Holds::NotYet)
                 .because("approved something else: release or plan changed since"),
             Self::Barred(because) => {
-                Why::leaf(format!("{person} cannot"), Holds::NotYet).because(because.clone())
+                Why::leaf(format!("{person} cannot"), Holds::Barred).because(because.clone())
             }
             Self::Free => Why::leaf(person, Holds::NotYet).because("can approve"),
         }

@@ -67,7 +67,7 @@ fn whoever_may_not_approve_is_told_why() {
           ✓ tests passed for c100000   p95 41 ms
           ✓ load-test passed in staging for r100…00   p95 41 ms
           ‖ 2 of alice, bob, carol approve   1 of 2
-            ‖ alice cannot   pushed it and wrote 1 of its commits
+            – alice cannot   pushed it and wrote 1 of its commits
             ✓ bob   0.0 s ago
             ‖ carol   can approve
           ‖ 10 min since it was asked for   0.0 s passed
@@ -251,10 +251,10 @@ fn a_rule_that_nobody_can_satisfy_is_said_at_once() {
           ✓ tests passed for c100000   p95 41 ms
           ✓ load-test passed in staging for r100…00   p95 41 ms
           ✗ 2 of alice, bob, carol, zoe approve   nobody can satisfy this: only carol could still approve
-            ‖ alice cannot   pushed it and wrote 1 of its commits
-            ‖ bob cannot   has the role developer, not approver
+            – alice cannot   pushed it and wrote 1 of its commits
+            – bob cannot   has the role developer, not approver
             ‖ carol   can approve
-            ‖ zoe cannot   nobody of that name is known here
+            – zoe cannot   nobody of that name is known here
           ‖ 10 min since it was asked for   0.0 s passed
           ✓ no other job holds production
     "#]].assert_eq(&proof);
@@ -276,7 +276,7 @@ fn an_approval_counts_only_while_its_giver_may_give_it() {
           ✓ load-test passed in staging for r100…00   p95 41 ms
           ‖ 2 of alice, bob, carol approve   1 of 2
             ✓ alice   1 h ago
-            ‖ bob cannot   has the role viewer, not approver
+            – bob cannot   has the role viewer, not approver
             ‖ carol   can approve
           ✓ 10 min since it was asked for
           ✓ no other job holds production

@@ -39,7 +39,7 @@ fn standing(shape: &WhyShape, clock: &Clock) -> String {
         (Some(evidence), _) => evidence.to_owned(),
         (None, Holds::NotYet) => "not yet".to_owned(),
         (None, Holds::Yes) => "holds".to_owned(),
-        (None, Holds::No) => "no, and it will not".to_owned(),
+        (None, Holds::No | Holds::Barred) => "no, and it will not".to_owned(),
     };
     match shape.earliest.filter(|at| *at > clock.now) {
         Some(at) => format!("{known}; {} at the earliest, {}", clock.time(at), clock.relative(at)),
@@ -92,5 +92,6 @@ const fn sign(holds: Holds) -> char {
         Holds::Yes => '✓',
         Holds::NotYet => '‖',
         Holds::No => '✗',
+        Holds::Barred => '–',
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn judge(story: &Story) -> Verdict {
     let earliest = match holds {
         Holds::Yes => Some(story.now),
         Holds::NotYet => moments.find(|at| past.could_start(*at)),
-        Holds::No => None,
+        Holds::No | Holds::Barred => None,
     };
     Verdict { holds, who, earliest }
 }
