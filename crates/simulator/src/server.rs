@@ -100,9 +100,14 @@ impl Server {
         streams: &[&str],
         number: u64,
     ) -> Result<(), String> {
-        disk.advance(LEASE * 2);
         let (id, address) = (format!("server-{number}"), "127.0.0.1:9009".to_owned());
         let holder = LeaseHolder { id, address };
+        // Whoever had them took them, or was heard of, less than a lease ago.
+        let early = disk.take(StreamId::PLATFORM, &holder, LEASE).map_err(|e| e.to_string())?;
+        if number > 1 && matches!(early, TakenLease::Taken { .. }) {
+            return Err("a lease was taken that somebody else still held".to_owned());
+        }
+        disk.advance(LEASE * 2);
         self.fences.clear();
         for stream in streams {
             match disk.take(stream, &holder, LEASE).map_err(|error| error.to_string())? {

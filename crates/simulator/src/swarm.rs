@@ -94,7 +94,7 @@ impl Swarm {
                 release_dead: random.pick([0, 0, 60, 200]),
                 release_bad: random.pick([0, 60, 200]),
                 receiver_down: random.pick([0, 100, 600]),
-                evidence_fails: random.pick([0, 20, 120]),
+                evidence_fails: random.pick([0, 20, 120, 300]),
             },
         };
         swarm.keep_alive();
@@ -155,7 +155,7 @@ impl Accidents {
             append_lies: random.pick([0, 0, 5]),
             paused: random.pick([0, 2, 8]),
             clock: random.pick([0, 0, 3, 20]),
-            runner_dies: random.pick([0, 5, 40]),
+            runner_dies: random.pick([0, 5, 40, 120]),
             runner_parted: random.pick([0, 5, 40]),
             replica_dies: random.pick([0, 20, 100]),
         }

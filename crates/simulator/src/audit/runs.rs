@@ -291,9 +291,8 @@ impl RunBook {
     /// Why nothing of this job may begin any more.
     pub(super) fn stops(&self, leg: &LegBook) -> Option<&'static str> {
         let job = self.jobs.get(&leg.job)?;
-        let has_failed = |leg: &LegBook| {
-            leg.ended == Some(Outcome::Failure) && !leg.continue_on_error
-        };
+        let has_failed =
+            |leg: &LegBook| leg.ended == Some(Outcome::Failure) && !leg.continue_on_error;
         let mut siblings = job.legs.iter().filter_map(|key| self.legs.get(key));
         if self.killed || (self.cancelled && !job.outlives_cancel) {
             Some("its run was cancelled")

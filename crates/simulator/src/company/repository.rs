@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use qnt9_model::command::{RefMoved, WorkflowFile};
+use qnt9_model::command::RefMoved;
 use qnt9_model::fact::{Commit, RefUpdate};
 use qnt9_model::{Person, Policy, PushId, Sha};
 
+use super::Workflows;
 use crate::random::Random;
 
 /// One project's repository.
@@ -17,11 +18,28 @@ pub(crate) struct Repository {
     pushes: BTreeMap<PushId, Written>,
 }
 
-/// A push as git wrote it.
+/// A push as git wrote it. A company pushes the same few files all year: it names them only.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
-    pub(crate) moved: Vec<RefMoved>,
-    pub(crate) commits: Vec<Commit>,
+    pub(crate) update: RefUpdate,
+    commits: Vec<Commit>,
+    /// A bit for each of the company's files that is there.
+    workflows: u64,
+    policy: Option<Result<Policy, String>>,
+}
+
+impl Written {
+    /// What the server is told that git moved, and the commits that came with it.
+    fn told(&self, files: &Workflows) -> (Vec<RefMoved>, Vec<Commit>) {
+        let changed = if self.commits.is_empty() { None } else { Some("src/main.rs".to_owned()) };
+        let moved = RefMoved {
+            update: self.update.clone(),
+            changed_paths: Some(changed.into_iter().collect()),
+            workflows: files.chosen(self.workflows),
+            policy: self.policy.clone(),
+        };
+        (vec![moved], self.commits.clone())
+    }
 }
 
 impl Repository {
@@ -35,7 +53,7 @@ impl Repository {
         &mut self,
         branch: &str,
         authors: &[&Person],
-        workflows: Vec<WorkflowFile>,
+        workflows: u64,
         policy: Option<Result<Policy, String>>,
         random: &mut Random,
     ) -> Written {
@@ -57,8 +75,19 @@ impl Repository {
             parent = Some(sha);
         }
         let update = RefUpdate { reference, old, new: parent };
-        let changed_paths = Some(vec!["src/main.rs".to_owned()]);
-        Written { moved: vec![RefMoved { update, changed_paths, workflows, policy }], commits }
+        Written { update, commits, workflows, policy }
+    }
+
+    /// A tag on the head of a branch, named like it; `None` when it is there already.
+    pub(crate) fn tag(&self, branch: &str, workflows: u64) -> Option<Written> {
+        let head = self.heads.get(&format!("refs/heads/{branch}"))?;
+        let reference = format!("refs/tags/{branch}");
+        let old = self.heads.get(&reference).cloned();
+        if old.as_ref() == Some(head) {
+            return None;
+        }
+        let update = RefUpdate { reference, old, new: Some(head.clone()) };
+        Some(Written { update, commits: Vec::new(), workflows, policy: None })
     }
 
     /// The push was offered: it is being written.
@@ -68,25 +97,21 @@ impl Repository {
 
     /// What git says a push has moved: all of it when its refs were still where it expected them,
     /// nothing otherwise. Asked twice it says the same.
-    pub(crate) fn settle(&mut self, push: PushId) -> Written {
-        let none = Written { moved: Vec::new(), commits: Vec::new() };
+    pub(crate) fn settle(
+        &mut self,
+        push: PushId,
+        files: &Workflows,
+    ) -> (Vec<RefMoved>, Vec<Commit>) {
+        let none = (Vec::new(), Vec::new());
         let Some(written) = self.pushes.get(&push) else { return none };
-        let is_there = written
-            .moved
-            .iter()
-            .all(|moved| self.heads.get(&moved.update.reference) == moved.update.new.as_ref());
-        let fits = written
-            .moved
-            .iter()
-            .all(|moved| self.heads.get(&moved.update.reference) == moved.update.old.as_ref());
-        if !is_there && !fits {
+        let RefUpdate { reference, old, new } = &written.update;
+        let head = self.heads.get(reference);
+        if head != new.as_ref() && head != old.as_ref() {
             return none;
         }
-        for moved in &written.moved {
-            if let Some(new) = &moved.update.new {
-                self.heads.insert(moved.update.reference.clone(), new.clone());
-            }
+        if let Some(new) = new {
+            self.heads.insert(reference.clone(), new.clone());
         }
-        written.clone()
+        written.told(files)
     }
 }

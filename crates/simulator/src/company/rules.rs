@@ -1,5 +1,7 @@
 //! What the company writes into `qnt9.toml`, stricter at some times than at others.
 
+use qnt9_model::Millis;
+
 use crate::random::Random;
 
 /// Which of the rules are set; drawn anew with every change of the file.
@@ -19,9 +21,20 @@ pub(crate) struct Strictness {
 /// Rules about time and about outside programs.
 #[derive(Clone, Debug, Default)]
 struct Extra {
-    windows: Option<&'static str>,
-    freeze: bool,
+    windows: Windows,
+    /// Minutes from when the file is written until it begins and until it ends.
+    freeze: Option<(i64, i64)>,
     checks: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Windows {
+    #[default]
+    Always,
+    Written(&'static str),
+    /// From when the file is written on every second minute for two hours: whatever comes is near
+    /// the edge of one.
+    EverySecondMinute,
 }
 
 impl Strictness {
@@ -36,14 +49,16 @@ impl Strictness {
             canary: random.chance(600),
             staging_approved: random.chance(200),
             extra: Extra {
-                windows: random.pick([
-                    None,
-                    None,
-                    Some("Mon-Fri 08:00-20:00 Europe/Berlin"),
-                    Some("Mon-Sun 22:00-06:00 America/New_York"),
-                ]),
-                freeze: random.chance(150),
-                checks: random.chance(250),
+                windows: match random.below(6) {
+                    0..=2 => Windows::Always,
+                    3 => Windows::Written("Mon-Fri 08:00-20:00 Europe/Berlin"),
+                    4 => Windows::Written("Mon-Sun 22:00-06:00 America/New_York"),
+                    _ => Windows::EverySecondMinute,
+                },
+                freeze: random
+                    .chance(200)
+                    .then(|| (random.between(-60..=20), random.between(30..=240))),
+                checks: random.chance(300),
             },
         }
     }
@@ -60,16 +75,37 @@ impl Strictness {
             canary: true,
             staging_approved: false,
             extra: Extra {
-                windows: Some("Mon-Fri 08:00-18:00 Europe/Berlin"),
-                freeze: false,
+                windows: Windows::Written("Mon-Fri 08:00-18:00 Europe/Berlin"),
+                freeze: None,
                 checks: false,
             },
         }
     }
 }
 
-/// The file of a project called `name`.
-pub(crate) fn rules(name: &str, strict: &Strictness, today: &str) -> String {
+impl Windows {
+    fn lines(&self, now: Millis) -> String {
+        match self {
+            Self::Always => String::new(),
+            Self::Written(window) => format!("windows = [\"{window}\"]\n"),
+            Self::EverySecondMinute => {
+                let clock = |minute: i64| {
+                    let minute = (now.0 / MINUTE_MS + minute) % (24 * 60);
+                    format!("{:02}:{:02}", minute / 60, minute % 60)
+                };
+                let window =
+                    |nth: i64| format!("\"Mon-Sun {}-{} UTC\"", clock(2 * nth), clock(2 * nth + 1));
+                let windows: Vec<String> = (0..60).map(window).collect();
+                format!("windows = [{}]\n", windows.join(", "))
+            }
+        }
+    }
+}
+
+const MINUTE_MS: i64 = 60_000;
+
+/// The file of a project called `name`, as it is written at this moment.
+pub(crate) fn rules(name: &str, strict: &Strictness, now: Millis) -> String {
     let wait = strict.wait.map(|wait| format!("wait = \"{wait}\"\n")).unwrap_or_default();
     let trigger = if strict.manual { "trigger = \"manual\"\n" } else { "" };
     let evidence =
@@ -86,20 +122,23 @@ pub(crate) fn rules(name: &str, strict: &Strictness, today: &str) -> String {
     };
     let (needed, exclude, expire) = (strict.needed, strict.exclude, strict.expire_after);
     let extra = &strict.extra;
-    let windows =
-        extra.windows.map(|window| format!("windows = [\"{window}\"]\n")).unwrap_or_default();
+    let windows = extra.windows.lines(now);
     let checks = if extra.checks {
         "checks = [{ name = \"change-ticket\", url = \"http://127.0.0.1:9/check\", timeout = \"10m\" }]\n"
     } else {
         ""
     };
-    let freeze = if extra.freeze {
-        format!(
-            "\n[[freeze]]\nfrom = {today}T12:00:00Z\nuntil = {today}T18:00:00Z\nreason = \"stocktaking\"\nenvironments = [\"production\"]\n"
-        )
-    } else {
-        String::new()
+    let at = |minutes: i64| {
+        let whole = now.0 / 1000 * 1000;
+        jiff::Timestamp::from_millisecond(whole + minutes * MINUTE_MS).unwrap_or_default()
     };
+    let freeze = extra.freeze.map(|(from, until)| {
+        let (from, until) = (at(from), at(until));
+        format!(
+            "\n[[freeze]]\nfrom = {from}\nuntil = {until}\nreason = \"stocktaking\"\nenvironments = [\"production\"]\n"
+        )
+    });
+    let freeze = freeze.unwrap_or_default();
     format!(
         "[project]\nname = \"{name}\"\n\n[service.stock]\ncommand = [\"bin/stock\", \"serve\"]\nreplicas = 2\n\n\
          [environment.development]\nbranches = [\"develop\"]\nreplicas = 1\n\n\
@@ -118,7 +157,7 @@ mod tests {
     fn whatever_is_drawn_can_be_read() {
         for seed in 0..200 {
             let strict = Strictness::draw(&mut Random::new(seed));
-            let text = rules("shop", &strict, "2026-11-23");
+            let text = rules("shop", &strict, Millis(1_793_602_812_345));
             if let Err(problems) = qnt9_engine::policy::read("qnt9.toml", &text) {
                 panic!("{problems:?}\n{text}");
             }

@@ -6,17 +6,18 @@ const STAGING: &str = "
 on: { push: { branches: [main] } }
 concurrency: staging
 jobs:
-  test: { runs-on: x, strategy: { matrix: { suite: [lib, http] } }, steps: [{ run: x }, { run: x }] }
+  test: { runs-on: x, strategy: { max-parallel: 1, matrix: { suite: [lib, http] } }, steps: [{ run: x }, { run: x }] }
   release: { needs: test, runs-on: x, outputs: { digest: x }, steps: [{ run: x }, { run: x }] }
   deploy: { needs: release, runs-on: x, environment: staging, steps: [{ run: x }, { run: x }] }
   load-test: { needs: deploy, runs-on: x, steps: [{ run: x }] }
 ";
 
 const PRODUCTION: &str = "
-on: { workflow_dispatch: { inputs: { environment: { type: string, default: production } } } }
+on: { workflow_dispatch: { inputs: { environment: { type: string, default: production }, replan: { type: string, default: 'no' } } } }
 jobs:
   plan: { runs-on: x, steps: [{ run: x }, { run: x }] }
   deploy: { needs: plan, runs-on: x, environment: '${{ inputs.environment }}', steps: [{ run: x }, { run: x }, { run: x }] }
+  replan: { needs: plan, if: inputs.replan == 'yes', runs-on: x, steps: [{ run: x }, { run: x }] }
   notify: { needs: deploy, if: always(), runs-on: x, steps: [{ run: x }] }
 ";
 
@@ -40,7 +41,7 @@ jobs:
     continue-on-error: ${{ matrix.n == 2 }}
     steps: [{ run: x }, { run: x }]
   all: { runs-on: x, strategy: { fail-fast: false, matrix: { n: [1, 2] } }, steps: [{ run: x }] }
-  there: { runs-on: x, strategy: { fail-fast: false, matrix: { to: [development, staging] } }, environment: '${{ matrix.to }}', steps: [{ run: x }] }
+  there: { runs-on: x, strategy: { fail-fast: false, max-parallel: 1, matrix: { to: [development, staging, preview] } }, environment: '${{ matrix.to }}', steps: [{ run: x }] }
   direct: { needs: all, runs-on: x, environment: production, steps: [{ run: x }] }
   undo: { needs: [many, direct], if: failure() || cancelled(), runs-on: x, steps: [{ run: x }] }
   sum: { needs: [many, all, there, undo], if: always(), runs-on: x, steps: [{ run: x }] }
@@ -94,6 +95,8 @@ pub(crate) struct Workflows(Vec<WorkflowFile>);
 impl Workflows {
     pub(crate) const COUNT: usize = FILES.len();
     pub(crate) const PRODUCTION: usize = 1;
+    /// What is pushed with a tag.
+    pub(crate) const TAGGED: u64 = 0b1001;
     /// A team's everyday files: no tangle, nothing broken.
     pub(crate) const ORDINARY: u64 = 0b001_0111;
 
@@ -141,7 +144,7 @@ pub(crate) fn job_kind(key: &str) -> JobKind {
         "test" => JobKind::Test,
         "list" => JobKind::List,
         "release" => JobKind::Release,
-        "plan" => JobKind::Plan,
+        "plan" | "replan" => JobKind::Plan,
         "deploy" | "direct" | "there" => JobKind::Deploy,
         "load-test" => JobKind::LoadTest,
         "notify" => JobKind::Notify,

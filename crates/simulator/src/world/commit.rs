@@ -14,7 +14,7 @@ use super::{Event, HOUR, Letter, MINUTE, Origin, SECOND, World};
 /// A snapshot is taken when so many facts came since the last one.
 const SNAPSHOT_FACTS: u64 = 300;
 /// The log is given a snapshot when so many facts came since the last one.
-const KEPT_SNAPSHOT_FACTS: u64 = 1_500;
+const KEPT_SNAPSHOT_FACTS: u64 = 1_800;
 /// The whole state is looked at when so many facts came since the last time.
 const REST_FACTS: u64 = 400;
 
@@ -177,6 +177,9 @@ impl World<'_> {
         }
         if passed(KEPT_SNAPSHOT_FACTS) {
             server.keep_snapshots(&mut self.disk).map_err(|e| Broken::new("snapshot", e))?;
+            let resumed =
+                Server::from_snapshots(&self.disk).map_err(|e| Broken::new("snapshot", e))?;
+            same("snapshot", &resumed, server)?;
         }
         Ok(())
     }

@@ -53,16 +53,18 @@ impl World<'_> {
     }
 
     fn first_commits(&mut self, project: &StreamId, random: &mut Random) {
-        let strict = Strictness::ordinary();
+        let strict = match self.options.rhythm {
+            Rhythm::Dense => Strictness::draw(random),
+            Rhythm::Office { .. } => Strictness::ordinary(),
+        };
         let policy = self.policy(project, &strict);
         let repository = self.repositories.entry(project.clone()).or_default();
         let author = &self.people[1];
-        let workflows = self.workflows.chosen(Workflows::ORDINARY);
+        let workflows = Workflows::ORDINARY;
         let written = repository.write("main", &[author], workflows, Some(policy), random);
         let push = qnt9_model::PushId(0);
         repository.offer(push, written);
-        let written = repository.settle(push);
-        let (moved, commits) = (written.moved, written.commits);
+        let (moved, commits) = repository.settle(push, &self.workflows);
         self.hand_in(project, Command::ImportCommits { moved, commits }, Origin::Nobody);
     }
 
@@ -71,10 +73,7 @@ impl World<'_> {
         project: &StreamId,
         strict: &Strictness,
     ) -> Result<qnt9_model::Policy, String> {
-        let today = jiff::Timestamp::from_millisecond(self.clock.0).unwrap_or_default();
-        let today = today.to_string();
-        let today = today.get(..10).unwrap_or("2026-11-02");
-        let text = rules(project.as_str(), strict, today);
+        let text = rules(project.as_str(), strict, self.clock);
         qnt9_engine::policy::read("qnt9.toml", &text).map_err(|problems| {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         })
@@ -145,12 +144,13 @@ impl World<'_> {
             Deed::Push => return self.push(&who, &stream, random),
             Deed::Dispatch => ask(self.dispatch(project, &stream, random)?),
             Deed::Approve => {
-                let (run, environment) = waiting(project, random)?;
+                let own = random.chance(300).then_some(who.name.as_str());
+                let (run, environment) = waiting(project, own, random)?;
                 let seen = seen(project, run, &environment, random);
                 ask(Command::Approve { run, environment, seen, comment: None })
             }
             Deed::Reject => {
-                let (run, environment) = waiting(project, random)?;
+                let (run, environment) = waiting(project, None, random)?;
                 if !random.chance(300) {
                     return None;
                 }
@@ -166,7 +166,11 @@ impl World<'_> {
             Deed::Secret => ask(secret(random)),
             Deed::Terraform => ask(self.terraform(&who, &stream, random)),
             Deed::Platform => Letter {
-                ask: Ask { stream: StreamId::platform(), by, command: self.platform(random)? },
+                ask: Ask {
+                    stream: StreamId::platform(),
+                    by: if random.chance(700) { self.admin() } else { by },
+                    command: self.platform(project, random)?,
+                },
                 from: Origin::Nobody,
             },
             Deed::Nonsense => nonsense(&stream, project, by, random),
@@ -175,9 +179,12 @@ impl World<'_> {
 
     fn push(&mut self, who: &Person, stream: &StreamId, random: &mut Random) -> Option<Letter> {
         let is_office = self.options.rhythm != Rhythm::Dense;
+        if !is_office && random.chance(60) {
+            return self.tag(who, stream);
+        }
         let branch = random.pick(["main", "main", "develop", "develop", "feature"]);
         let bits = if is_office { Workflows::ORDINARY } else { random.next() & random.next() };
-        let changes_rules = branch == "main" && random.chance(if is_office { 5 } else { 120 });
+        let changes_rules = branch == "main" && random.chance(if is_office { 5 } else { 200 });
         let policy = changes_rules.then(|| {
             if random.chance(100) {
                 Err("qnt9.toml:3:1: this is not TOML".to_owned())
@@ -190,10 +197,19 @@ impl World<'_> {
         let other = random.below(self.people.len() as u64) as usize;
         let other = self.people[other].clone();
         let authors = if random.chance(300) { vec![&other, who] } else { vec![who] };
-        let workflows = self.workflows.chosen(bits);
         let repository = self.repositories.entry(stream.clone()).or_default();
-        let written = repository.write(branch, &authors, workflows, policy, random);
-        let updates = written.moved.iter().map(|moved| moved.update.clone()).collect();
+        let written = repository.write(branch, &authors, bits, policy, random);
+        let updates = vec![written.update.clone()];
+        let by = Actor::Person { name: who.name.clone(), demo: who.demo };
+        let command = Command::OfferPush { updates };
+        let ask = Ask { stream: stream.clone(), by, command };
+        Some(Letter { ask, from: Origin::Pusher(Box::new(written)) })
+    }
+
+    /// A tag that is named like the branch it stands on.
+    fn tag(&mut self, who: &Person, stream: &StreamId) -> Option<Letter> {
+        let written = self.repositories.get(stream)?.tag("main", Workflows::TAGGED)?;
+        let updates = vec![written.update.clone()];
         let by = Actor::Person { name: who.name.clone(), demo: who.demo };
         let command = Command::OfferPush { updates };
         let ask = Ask { stream: stream.clone(), by, command };
@@ -208,8 +224,11 @@ impl World<'_> {
     ) -> Option<Command> {
         let is_office = self.options.rhythm != Rhythm::Dense;
         let branch = if random.chance(850) { "main" } else { "develop" };
-        let reference = format!("refs/heads/{branch}");
-        let head = self.repositories.get(stream)?.head(&reference).cloned()?;
+        let repository = self.repositories.get(stream)?;
+        let tag = Some("refs/tags/main")
+            .filter(|tag| repository.head(tag).is_some() && random.chance(200));
+        let reference = tag.map_or_else(|| format!("refs/heads/{branch}"), str::to_owned);
+        let head = repository.head(&reference).cloned()?;
         let stale = random.chance(20);
         let commit = if stale { project.commits.keys().next().cloned()? } else { head };
         let index = if is_office || random.chance(600) {
@@ -220,6 +239,9 @@ impl World<'_> {
         let mut inputs = Vec::new();
         if random.chance(60) {
             inputs.push(("environment".to_owned(), "staging".to_owned()));
+        }
+        if index == Workflows::PRODUCTION && random.chance(if is_office { 50 } else { 400 }) {
+            inputs.push(("replan".to_owned(), "yes".to_owned()));
         }
         if random.chance(20) {
             inputs.push(("enviroment".to_owned(), "production".to_owned()));
@@ -233,11 +255,11 @@ impl World<'_> {
         let lock = format!("hand-{}", who.name);
         let serial = self.auditor.serial(stream, &workspace);
         match random.below(8) {
-            0..=2 => Command::LockState { workspace, lock, info: "{}".to_owned() },
-            3 => Command::WriteState {
+            0 | 1 => Command::LockState { workspace, lock, info: "{}".to_owned() },
+            2 | 3 => Command::WriteState {
                 workspace,
-                lock: Some(lock),
-                serial: serial + random.below(3),
+                lock: random.chance(500).then_some(lock),
+                serial: serial.saturating_sub(1) + random.below(3),
                 lineage: random.pick(["a", "a", "a", "b"]).to_owned(),
                 md5: format!("{:032x}", random.next()),
                 blob: "sealed".to_owned(),
@@ -249,11 +271,16 @@ impl World<'_> {
         }
     }
 
-    fn platform(&self, random: &mut Random) -> Option<Command> {
+    fn admin(&self) -> Actor {
+        let Person { name, demo, .. } = &self.people[0];
+        Actor::Person { name: name.clone(), demo: *demo }
+    }
+
+    fn platform(&self, project: &Project, random: &mut Random) -> Option<Command> {
         let person = random.one_of(&self.people)?.clone();
         let digest = format!("{:064x}", random.below(8));
         let is_office = self.options.rhythm != Rhythm::Dense;
-        Some(match random.below(if is_office { 3 } else { 9 }) {
+        Some(match random.below(if is_office { 3 } else { 14 }) {
             0 | 1 => {
                 Command::IssueToken { person: person.name, digest, label: "laptop".to_owned() }
             }
@@ -267,11 +294,14 @@ impl World<'_> {
                 default_branch: "main".to_owned(),
             },
             6 => Command::ChangeRole { person: "nobody".to_owned(), role: Role::Viewer },
-            7 if person.role == Role::Approver => Command::ChangeRole {
-                person: person.name,
+            7..=9 => Command::ChangeRole {
+                person: has_approved(project, random)?,
                 role: random.pick([Role::Developer, Role::Viewer]),
             },
-            _ => Command::ChangeRole { role: person.role, person: person.name },
+            _ => {
+                let person = random.one_of(&self.people[1..6])?.clone();
+                Command::ChangeRole { role: person.role, person: person.name }
+            }
         })
     }
 }
@@ -293,8 +323,13 @@ fn in_office_hours(at: Millis, random: &mut Random) -> Millis {
     }
 }
 
-/// One of the things that wait for people; now and then something that does not.
-fn waiting(project: &Project, random: &mut Random) -> Option<(RunId, EnvironmentName)> {
+/// One of the things that wait for people, of those that a person `own`s if there are any; now and
+/// then something that does not.
+fn waiting(
+    project: &Project,
+    own: Option<&str>,
+    random: &mut Random,
+) -> Option<(RunId, EnvironmentName)> {
     let mut found = Vec::new();
     for id in &project.live {
         let Some(run) = project.runs.get(id) else { continue };
@@ -302,11 +337,26 @@ fn waiting(project: &Project, random: &mut Random) -> Option<(RunId, Environment
             found.extend(leg.leg.environment.clone().map(|environment| (run.id, environment)));
         }
     }
+    let is_own = |(run, _): &(RunId, EnvironmentName)| {
+        project.runs.get(run).is_some_and(|run| Some(run.cause.by()) == own)
+    };
+    if own.is_some() && found.iter().any(is_own) {
+        found.retain(is_own);
+    }
     if found.is_empty() || random.chance(30) {
         let run = any_run(project, random)?;
         return Some((run, random.pick(ENVIRONMENTS).into()));
     }
     random.one_of(&found).cloned()
+}
+
+/// Somebody whose approval a job still waits with.
+fn has_approved(project: &Project, random: &mut Random) -> Option<String> {
+    let live = project.live.iter().filter_map(|id| project.runs.get(id));
+    let gated = live.flat_map(|run| run.legs.values().filter(|leg| leg.phase == LegPhase::Gated));
+    let names: Vec<&String> =
+        gated.flat_map(|leg| leg.approvals.iter().map(|given| &given.person)).collect();
+    random.one_of(&names).map(|name| (*name).clone())
 }
 
 fn any_run(project: &Project, random: &mut Random) -> Option<RunId> {
@@ -355,7 +405,10 @@ fn failed_job(run: &Run) -> Option<JobKey> {
 }
 
 fn rerun(project: &Project, random: &mut Random) -> Option<Command> {
-    let id = any_run(project, random)?;
+    let id = match ended_delivery(project).filter(|_| random.chance(400)) {
+        Some(run) => return Some(Command::Rerun { run, what: Again::All }),
+        None => any_run(project, random)?,
+    };
     let job = project.runs.get(&id).and_then(failed_job);
     Some(match (random.below(5), job) {
         (0, _) => Command::Rerun { run: id, what: Again::All },
@@ -364,6 +417,13 @@ fn rerun(project: &Project, random: &mut Random) -> Option<Command> {
         (3, Some(job)) => Command::RetryFrom { run: id, job, step: random.below(3) as u32 },
         _ => return None,
     })
+}
+
+/// The last run that is over and went to production.
+fn ended_delivery(project: &Project) -> Option<RunId> {
+    let ended = project.runs.iter().rev().take(60).filter(|(id, _)| !project.live.contains(id));
+    let mut deliveries = ended.filter(|(_, run)| run.path.ends_with("production.yml"));
+    deliveries.next().map(|(id, _)| *id)
 }
 
 fn resolve(project: &Project, random: &mut Random) -> Option<Command> {
@@ -404,11 +464,24 @@ fn secret(random: &mut Random) -> Command {
     }
 }
 
+/// An attempt that does not count any more.
+fn earlier_attempt(project: &Project, random: &mut Random) -> Option<qnt9_model::AttemptId> {
+    let run = project.runs.get(&any_run(project, random)?)?;
+    let mut legs = run.legs.values().filter(|leg| {
+        leg.phase != LegPhase::Lost
+            && leg.attempts.len() > usize::from(leg.phase == LegPhase::Running)
+    });
+    let leg = legs.next_back()?;
+    let newest = leg.attempt_id(run.id);
+    let attempt = if newest.attempt > 1 { newest.attempt - 1 } else { newest.attempt };
+    Some(qnt9_model::AttemptId { attempt, ..newest })
+}
+
 /// What nobody may ask, or not like this.
 fn nonsense(stream: &StreamId, project: &Project, by: Actor, random: &mut Random) -> Letter {
     let run = any_run(project, random).unwrap_or(RunId(1));
     let attempt = qnt9_model::AttemptId { run, job: "test.1".into(), attempt: 1 };
-    let (stream, by, command) = match random.below(8) {
+    let (stream, by, command) = match random.below(9) {
         0 => (stream.clone(), by, Command::StartJob { attempt, runner: "mine".to_owned() }),
         1 => (StreamId::platform(), by, Command::CancelRun { run }),
         2 => (StreamId::from("nowhere"), by, Command::CancelRun { run }),
@@ -436,6 +509,11 @@ fn nonsense(stream: &StreamId, project: &Project, by: Actor, random: &mut Random
             (stream.clone(), by, command)
         }
         6 => {
+            let attempt = earlier_attempt(project, random).unwrap_or(attempt);
+            let command = Command::ResumeJob { attempt, proof: "I was here".to_owned() };
+            (stream.clone(), Actor::Platform, command)
+        }
+        7 => {
             let check = qnt9_model::CheckId(run.0);
             let command =
                 Command::AnswerCheck { check, passed: true, reason: "says who?".to_owned() };

@@ -20,8 +20,11 @@ pub(crate) struct Gateway {
     carried: BTreeMap<(StreamId, Place), Carried>,
     replicas: BTreeMap<(StreamId, DeploymentId, u32), Replica>,
     window: u64,
-    counted: BTreeMap<(StreamId, DeploymentId, u64), (Counts, Counts)>,
+    counted: BTreeMap<(StreamId, DeploymentId, u64), (Counts, Counts, u32)>,
     is_counting: bool,
+    /// Deployments that ever had traffic, and those of whose requests none is in flight any more.
+    used: BTreeSet<(StreamId, DeploymentId)>,
+    drained: BTreeSet<(StreamId, DeploymentId)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -38,13 +41,13 @@ struct Replica {
 }
 
 impl Gateway {
-    /// What was counted in a window.
+    /// What was counted in a window, of the new release and of the old one, and the new one's share.
     pub(super) fn counted(
         &self,
         stream: &StreamId,
         deployment: DeploymentId,
         window: u64,
-    ) -> Option<(Counts, Counts)> {
+    ) -> Option<(Counts, Counts, u32)> {
         self.counted.get(&(stream.clone(), deployment, window)).copied()
     }
 
@@ -78,6 +81,8 @@ impl World<'_> {
             }
             let carried = self.gateway.carried.entry((stream.clone(), place.clone())).or_default();
             if carried.generation < *generation {
+                let used = arms.iter().map(|arm| (stream.clone(), arm.deployment));
+                self.gateway.used.extend(used);
                 *carried = Carried { generation: *generation, arms };
             }
             applied.push(Command::TrafficApplied {
@@ -119,10 +124,20 @@ impl World<'_> {
             let requests = all * u64::from(percent) / 100;
             let new = Counts { requests, bad: if bad { requests / 2 } else { 0 } };
             let old = Counts { requests: all - requests, bad: 0 };
-            self.gateway.counted.insert((stream.clone(), deployment, window), (new, old));
+            self.gateway.counted.insert((stream.clone(), deployment, window), (new, old, percent));
             let command = Command::CountWindow { deployment, generation, window, new, old };
             let ask = qnt9_model::Ask { stream, by: qnt9_model::Actor::Platform, command };
-            self.send(Letter { ask, from: Origin::Nobody }, random);
+            let letter = Letter { ask, from: Origin::Nobody };
+            if self.swarm.messages.doubled > 0 && random.chance(150) {
+                let again = random.between(50..=5 * SECOND);
+                self.later(again, Event::Arrives(Box::new(letter.clone())));
+            }
+            if self.swarm.messages.late > 0 && random.chance(300) {
+                let late = random.between(SECOND..=MINUTE);
+                self.later(late, Event::Arrives(Box::new(letter)));
+            } else {
+                self.send(letter, random);
+            }
         }
         self.gateway.is_counting = self.gateway.has_canary();
         if self.gateway.is_counting {
@@ -172,6 +187,11 @@ impl World<'_> {
         for key in running.into_iter().filter(|key| key.0 == *stream && !keys.contains(key)) {
             if self.gateway.carries(stream, key.1) {
                 let what = format!("replicas of deployment {} stop while it has traffic", key.1);
+                return Err(Broken::new("traffic", what));
+            }
+            let arm = (stream.clone(), key.1);
+            if self.gateway.used.contains(&arm) && !self.gateway.drained.contains(&arm) {
+                let what = format!("replicas of deployment {} stop before it has drained", key.1);
                 return Err(Broken::new("traffic", what));
             }
             self.gateway.replicas.remove(&key);
@@ -229,6 +249,7 @@ impl World<'_> {
             let what = format!("deployment {deployment} in {place} drains while it has traffic");
             return Err(Broken::new("traffic", what));
         }
+        self.gateway.drained.insert((stream.clone(), deployment));
         let from = Origin::Arm(Box::new(order.clone()));
         self.hand_in(stream, Command::ArmDrained { deployment }, from);
         Ok(())

@@ -32,9 +32,9 @@ impl World<'_> {
                     return broken(format!("{attempt} wrote no such lines"));
                 }
             }
-            Fact::WindowJudged { deployment, window, new, old, .. } => {
+            Fact::WindowJudged { deployment, window, new, old, percent, .. } => {
                 let counted = self.gateway.counted(&entry.stream, *deployment, *window);
-                if counted != Some((*new, *old)) {
+                if counted != Some((*new, *old, *percent)) {
                     return broken(format!("the gateway counted {counted:?} in window {window}"));
                 }
             }

@@ -200,7 +200,9 @@ impl World<'_> {
         random: &mut Random,
     ) -> bool {
         let accidents = self.swarm.accidents.clone();
-        if random.chance(accidents.runner_dies)
+        // What made it die once is often still there when it is tried again.
+        let often = if attempt.attempt > 1 && accidents.runner_dies > 0 { 500 } else { 0 };
+        if random.chance(accidents.runner_dies.max(often))
             && self.happens(|| format!("the process of {attempt} dies"))
         {
             process.is_gone = true;
@@ -265,7 +267,11 @@ impl World<'_> {
             },
             Call::Deploy(environment) => Command::Deploy {
                 call: call_key,
-                environment: environment.clone(),
+                environment: if random.chance(40) {
+                    random.pick(["production", "staging", "development"]).into()
+                } else {
+                    environment.clone()
+                },
                 release: self.release_for(stream, key, random)?,
                 settings: vec![("MODE".to_owned(), environment.to_string())],
             },

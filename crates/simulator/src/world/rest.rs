@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use qnt9_engine::gates::Gate;
+use qnt9_engine::snapshot::STATE_VERSION;
 use qnt9_engine::state::{LegPhase, Project, Run};
 use qnt9_engine::{State, deadline, orders, step};
 use qnt9_model::command::Decision;
 use qnt9_model::why::Holds;
 use qnt9_model::{Actor, Ask, Command, Millis, RunId, StreamId};
-use qnt9_store::{Digest, Head, LogRead as _, SealedHead, StoredEntry, verify, verify_stream};
+use qnt9_store::{
+    Digest, Head, Log as _, LogRead as _, NewSnapshot, SealedHead, StoredEntry, verify,
+    verify_stream,
+};
 
 use crate::audit::{Auditor, Broken};
 use crate::random::Random;
@@ -221,17 +225,54 @@ impl World<'_> {
         let Some(server) = self.server.take() else { return Ok(()) };
         check(&server.state, &self.auditor, self.server_time())?;
         self.auditor.close()?;
-        let whole = Server::fold(&self.disk, None)
-            .map_err(|error| Broken::new("fold", error.to_string()))?;
-        super::commit::same("whole-fold", &whole, &server)?;
+        if self.is_thorough {
+            let whole = Server::fold(&self.disk, None)
+                .map_err(|error| Broken::new("fold", error.to_string()))?;
+            super::commit::same("whole-fold", &whole, &server)?;
+        }
         let resumed = Server::from_snapshots(&self.disk).map_err(|e| Broken::new("snapshot", e))?;
         super::commit::same("snapshot-and-tail", &resumed, &server)?;
         for stream in self.disk.streams().map_err(|e| Broken::new("store", e.to_string()))? {
+            self.take_foreign_snapshot(&stream)?;
+            self.erase(&stream)?;
             verify_stream(&self.disk, &stream, Some(&self.key))
                 .map_err(|error| Broken::new("chain", error.to_string()))?;
-            self.tear(&stream)?;
+            if self.is_thorough {
+                self.tear(&stream)?;
+            }
         }
         self.server = Some(server);
+        Ok(())
+    }
+
+    /// A snapshot that was made of another history must be refused.
+    fn take_foreign_snapshot(&mut self, stream: &str) -> Result<(), Broken> {
+        let failed = |error: qnt9_store::StoreError| Broken::new("store", error.to_string());
+        let head = self.disk.head(stream).map_err(failed)?;
+        let other = Head { digest: Digest::of(b"another history"), ..head };
+        let foreign = NewSnapshot::new(stream, other, STATE_VERSION, b"{}".to_vec());
+        match self.disk.put_snapshot(foreign) {
+            Ok(()) => Err(Broken::new("snapshot", format!("{stream}: one of another history"))),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Content that was erased is gone.
+    fn erase(&mut self, stream: &str) -> Result<(), Broken> {
+        let failed = |error: qnt9_store::StoreError| Broken::new("store", error.to_string());
+        let head = self.disk.head(stream).map_err(failed)?.sequence;
+        let from = head.saturating_sub(200).max(1);
+        let texts = self.disk.texts(stream, from..=head).map_err(failed)?;
+        let Some(digest) = texts.iter().find(|text| text.text.is_some()).map(|text| text.digest)
+        else {
+            return Ok(());
+        };
+        self.disk.erase(stream, &digest).map_err(failed)?;
+        let texts = self.disk.texts(stream, from..=head).map_err(failed)?;
+        if texts.iter().any(|text| text.digest == digest && text.text.is_some()) {
+            let what = format!("{stream}: {digest} was erased and can still be read");
+            return Err(Broken::new("erased", what));
+        }
         Ok(())
     }
 
