@@ -23,8 +23,8 @@ impl World<'_> {
         let arm = || Origin::Arm(Box::new(order.clone()));
         match order {
             Order::SettlePush(push) => {
-                let written = self.repositories.entry(stream.clone()).or_default().settle(*push);
-                let (moved, commits) = (written.moved, written.commits);
+                let repository = self.repositories.entry(stream.clone()).or_default();
+                let (moved, commits) = repository.settle(*push, &self.workflows);
                 self.hand_in(stream, Command::SettlePush { push: *push, moved, commits }, arm());
             }
             Order::StartJob(attempt) => {
