@@ -101,12 +101,13 @@ impl Swarm {
         swarm
     }
 
-    /// An ordinary year: few things go wrong.
+    /// An ordinary year: few things go wrong. A person has time for something fifteen times a day,
+    /// and a third of that is a push.
     pub(crate) fn office() -> Self {
         let mut swarm = Self {
             projects: 1,
             deeds: [1; DEED_KINDS],
-            pause_ms: 75 * 60 * 1000,
+            pause_ms: 36 * 60 * 1000,
             runners: 12,
             messages: Messages { lost: 1, doubled: 1, late: 1, echoed: 1 },
             accidents: Accidents {
@@ -124,6 +125,7 @@ impl Swarm {
             },
         };
         swarm.keep_alive();
+        swarm.deeds[crate::company::Deed::Push as usize] = 12;
         swarm
     }
 

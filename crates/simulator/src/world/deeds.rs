@@ -183,7 +183,11 @@ impl World<'_> {
             return self.tag(who, stream);
         }
         let branch = random.pick(["main", "main", "develop", "develop", "feature"]);
-        let bits = if is_office { Workflows::ORDINARY } else { random.next() & random.next() };
+        let bits = if is_office {
+            Workflows::OFFICE
+        } else {
+            random.next() & random.next() & ((1 << Workflows::DENSE) - 1)
+        };
         let changes_rules = branch == "main" && random.chance(if is_office { 5 } else { 200 });
         let policy = changes_rules.then(|| {
             if random.chance(100) {
@@ -234,7 +238,7 @@ impl World<'_> {
         let index = if is_office || random.chance(600) {
             Workflows::PRODUCTION
         } else {
-            random.below(Workflows::COUNT as u64) as usize
+            random.below(Workflows::DENSE as u64) as usize
         };
         let mut inputs = Vec::new();
         if random.chance(60) {
