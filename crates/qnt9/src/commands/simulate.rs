@@ -92,7 +92,7 @@ fn sweep(common: &Common, args: &Simulate) -> Result<ExitCode, Failure> {
             failure.detail(format!("{} before it were whole", count(sum.seeds as usize, "seed")))
         );
     }
-    let busy = jobs.min(seeds.clone().count()) as f64;
+    let busy = jobs.min(seeds.count()) as f64;
     let rate = sum.facts as f64 / seconds / busy;
     if common.json {
         let counts = sum.coverage.counts();
@@ -234,4 +234,42 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
     let done = work();
     std::panic::set_hook(hook);
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::failure::Exit;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        simulate: Simulate,
+    }
+
+    #[test]
+    fn what_breaks_is_told_with_its_trace_and_how_to_see_it_again() {
+        let found = qnt9_simulator::Failure {
+            seed: 17,
+            invariant: "one-holder".to_owned(),
+            detail: "two jobs hold production".to_owned(),
+            fact: 240,
+            happenings: 90,
+            needed: 3,
+            shrunk_fact: 41,
+            trace: vec!["ada: Push".to_owned(), "fact shop 41 RunCreated".to_owned()],
+        };
+        let args = Line::parse_from(["simulate", "--days", "30"]).simulate;
+        let said = broken(&args, &found, &found.trace);
+        assert_eq!(said.exit, Exit::Failed);
+        expect_test::expect![[r"
+            error: seed 17 breaks `one-holder` at fact 240: two jobs hold production
+              ada: Push
+              fact shop 41 RunCreated
+              3 of 90 deeds and accidents are enough to break it
+            hint: qnt9 simulate --seed 17 --days 30 --team 20 --until 240"]]
+        .assert_eq(&said.to_string());
+    }
 }
