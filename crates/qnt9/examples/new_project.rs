@@ -3,7 +3,7 @@
 //! `token-of-NAME`, so what is made here is for trials on one machine only.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use qnt9_model::{Command, Person, Role, StreamId};
 use qnt9_runner::git::{NewFile, Signature};
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Failure> {
         default_branch: DEFAULT_BRANCH.to_owned(),
     };
     let by = Signature { name: "Dora".to_owned(), email: email("dora"), at: COMMITTED };
-    let files = read(Path::new(files), PathBuf::new())?;
+    let files = read(Path::new(files), Path::new(""))?;
     core.create_project(&project, &files, &by).await?;
     server.stop().await;
     Ok(())
@@ -76,12 +76,12 @@ fn email(person: &str) -> String {
 }
 
 /// The files below `root`, in the folder `below` it.
-fn read(root: &Path, below: PathBuf) -> Result<Vec<NewFile>, Failure> {
+fn read(root: &Path, below: &Path) -> Result<Vec<NewFile>, Failure> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(root.join(&below))? {
+    for entry in std::fs::read_dir(root.join(below))? {
         let path = below.join(entry?.file_name());
         if root.join(&path).is_dir() {
-            files.extend(read(root, path)?);
+            files.extend(read(root, &path)?);
             continue;
         }
         files.push(NewFile {

@@ -282,10 +282,8 @@ impl<'a> Platform<'a> {
 
     /// Lines of a job's log: number and text.
     pub(crate) async fn log(&self, run: u64, job: &str) -> Vec<(u64, String)> {
-        let url = format!(
-            "{}/api/v1/projects/{}/runs/{run}/jobs/{job}/log",
-            self.url, self.project
-        );
+        let url =
+            format!("{}/api/v1/projects/{}/runs/{run}/jobs/{job}/log", self.url, self.project);
         let request = self.http.get(url).bearer_auth(token("dora"));
         let answer = request.header("accept", "application/jsonl").send().await.unwrap();
         assert_eq!(answer.status(), 200);
