@@ -15,6 +15,7 @@ pub(crate) struct Strictness {
     manual: bool,
     canary: bool,
     staging_approved: bool,
+    staging_canary: bool,
     extra: Extra,
 }
 
@@ -48,6 +49,7 @@ impl Strictness {
             manual: random.chance(600),
             canary: random.chance(600),
             staging_approved: random.chance(200),
+            staging_canary: random.chance(700),
             extra: Extra {
                 windows: match random.below(6) {
                     0..=2 => Windows::Always,
@@ -74,6 +76,7 @@ impl Strictness {
             manual: true,
             canary: true,
             staging_approved: false,
+            staging_canary: false,
             extra: Extra {
                 windows: Windows::Written("Mon-Fri 08:00-18:00 Europe/Berlin"),
                 freeze: None,
@@ -115,6 +118,8 @@ pub(crate) fn rules(name: &str, strict: &Strictness, now: Millis) -> String {
     } else {
         ""
     };
+    // Staging is delivered to with each push, and so compares two releases often.
+    let staging_rollout = if strict.staging_canary { rollout } else { "" };
     let staging = if strict.staging_approved {
         "approvals = { needed = 1, from = [\"alice\", \"bob\", \"dave\"], exclude = \"nobody\", expire_after = \"1h\" }\n"
     } else {
@@ -142,7 +147,7 @@ pub(crate) fn rules(name: &str, strict: &Strictness, now: Millis) -> String {
     format!(
         "[project]\nname = \"{name}\"\n\n[service.stock]\ncommand = [\"bin/stock\", \"serve\"]\nreplicas = 2\n\n\
          [environment.development]\nbranches = [\"develop\"]\nreplicas = 1\n\n\
-         [environment.staging]\nbranches = [\"main\"]\n{staging}\n\
+         [environment.staging]\nbranches = [\"main\"]\n{staging}{staging_rollout}\n\
          [environment.production]\nbranches = [\"main\"]\n{trigger}\
          approvals = {{ needed = {needed}, from = [\"alice\", \"bob\", \"carol\", \"dave\", \"erin\"], exclude = \"{exclude}\", expire_after = \"{expire}\" }}\n\
          {wait}{evidence}{rollout}{windows}{checks}{freeze}"

@@ -271,7 +271,7 @@ impl World<'_> {
             },
             4 | 5 => Command::UnlockState { workspace, lock: Some(lock) },
             6 => Command::UnlockState { workspace, lock: None },
-            _ => Command::DeleteState { workspace, lock: Some(lock) },
+            _ => Command::DeleteState { workspace, lock: random.chance(500).then_some(lock) },
         }
     }
 
@@ -442,7 +442,8 @@ fn resolve(project: &Project, random: &mut Random) -> Option<Command> {
         None if random.chance(50) => (any_run(project, random)?, "deploy".into()),
         None => return None,
     };
-    let decision = random.pick([Decision::Rerun, Decision::Resume, Decision::Abandon]);
+    let decision =
+        random.pick([Decision::Rerun, Decision::Resume, Decision::Resume, Decision::Abandon]);
     Some(Command::ResolveLost { run, job, decision })
 }
 
