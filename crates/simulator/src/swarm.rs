@@ -80,7 +80,7 @@ impl Swarm {
         let mut swarm = Self {
             projects: random.pick([1, 1, 2, 3]),
             deeds,
-            pause_ms: random.pick([20_000, 60_000, 240_000]),
+            pause_ms: random.pick([20_000, 60_000, 240_000, 600_000]),
             runners: random.pick([2, 6, 20]),
             messages: Messages {
                 lost: random.pick([0, 0, 10, 60]),
@@ -92,7 +92,7 @@ impl Swarm {
             work: Work {
                 step_fails: random.pick([0, 10, 40, 120]),
                 release_dead: random.pick([0, 0, 60, 200]),
-                release_bad: random.pick([0, 60, 200]),
+                release_bad: random.pick([0, 100, 300]),
                 receiver_down: random.pick([0, 100, 600]),
                 evidence_fails: random.pick([0, 20, 120, 300]),
             },

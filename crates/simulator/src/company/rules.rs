@@ -11,7 +11,8 @@ pub(crate) struct Strictness {
     exclude: &'static str,
     expire_after: &'static str,
     wait: Option<&'static str>,
-    evidence: bool,
+    /// What must have been proved, as it is written.
+    evidence: &'static str,
     manual: bool,
     canary: bool,
     staging_approved: bool,
@@ -38,6 +39,9 @@ enum Windows {
     EverySecondMinute,
 }
 
+const TESTS: &str = "evidence = [\"tests\"]\n";
+const BOTH: &str = "evidence = [\"tests\", \"load-test@staging\"]\n";
+
 impl Strictness {
     pub(crate) fn draw(random: &mut Random) -> Self {
         Self {
@@ -45,7 +49,7 @@ impl Strictness {
             exclude: random.pick(["dispatcher", "authors", "nobody"]),
             expire_after: random.pick(["7d", "2h", "20m"]),
             wait: random.pick([None, Some("1m"), Some("10m")]),
-            evidence: random.chance(500),
+            evidence: random.pick(["", TESTS, TESTS, BOTH]),
             manual: random.chance(600),
             canary: random.chance(600),
             staging_approved: random.chance(200),
@@ -60,7 +64,7 @@ impl Strictness {
                 freeze: random
                     .chance(200)
                     .then(|| (random.between(-60..=20), random.between(30..=240))),
-                checks: random.chance(300),
+                checks: random.chance(400),
             },
         }
     }
@@ -72,7 +76,7 @@ impl Strictness {
             exclude: "authors",
             expire_after: "7d",
             wait: Some("10m"),
-            evidence: true,
+            evidence: BOTH,
             manual: true,
             canary: true,
             staging_approved: false,
@@ -111,8 +115,7 @@ const MINUTE_MS: i64 = 60_000;
 pub(crate) fn rules(name: &str, strict: &Strictness, now: Millis) -> String {
     let wait = strict.wait.map(|wait| format!("wait = \"{wait}\"\n")).unwrap_or_default();
     let trigger = if strict.manual { "trigger = \"manual\"\n" } else { "" };
-    let evidence =
-        if strict.evidence { "evidence = [\"tests\", \"load-test@staging\"]\n" } else { "" };
+    let evidence = strict.evidence;
     let rollout = if strict.canary {
         "rollout = { strategy = \"canary\", steps = [10, 50, 100], step_for = \"1m\", min_requests = 50 }\n"
     } else {

@@ -144,13 +144,14 @@ impl World<'_> {
             Deed::Push => return self.push(&who, &stream, random),
             Deed::Dispatch => ask(self.dispatch(project, &stream, random)?),
             Deed::Approve => {
-                let own = random.chance(300).then_some(who.name.as_str());
-                let (run, environment) = waiting(project, own, random)?;
+                let (run, environment) = waiting(project, random)?;
+                let by = self.approver(project, run, random).unwrap_or(by);
                 let seen = seen(project, run, &environment, random);
-                ask(Command::Approve { run, environment, seen, comment: None })
+                let command = Command::Approve { run, environment, seen, comment: None };
+                Letter { ask: Ask { stream, by, command }, from: Origin::Nobody }
             }
             Deed::Reject => {
-                let (run, environment) = waiting(project, None, random)?;
+                let (run, environment) = waiting(project, random)?;
                 if !random.chance(300) {
                     return None;
                 }
@@ -275,6 +276,17 @@ impl World<'_> {
         }
     }
 
+    /// Who approves: often somebody who may, now and then whoever caused the run.
+    fn approver(&self, project: &Project, run: RunId, random: &mut Random) -> Option<Actor> {
+        let by = match random.below(10) {
+            0..=2 => project.runs.get(&run)?.cause.by().to_owned(),
+            3..=7 => random.one_of(&self.people[1..6])?.name.clone(),
+            _ => return None,
+        };
+        let person = self.people.iter().find(|person| person.name == by)?;
+        Some(Actor::Person { name: by, demo: person.demo })
+    }
+
     fn admin(&self) -> Actor {
         let Person { name, demo, .. } = &self.people[0];
         Actor::Person { name: name.clone(), demo: *demo }
@@ -327,25 +339,14 @@ fn in_office_hours(at: Millis, random: &mut Random) -> Millis {
     }
 }
 
-/// One of the things that wait for people, of those that a person `own`s if there are any; now and
-/// then something that does not.
-fn waiting(
-    project: &Project,
-    own: Option<&str>,
-    random: &mut Random,
-) -> Option<(RunId, EnvironmentName)> {
+/// One of the things that wait for people; now and then something that does not.
+fn waiting(project: &Project, random: &mut Random) -> Option<(RunId, EnvironmentName)> {
     let mut found = Vec::new();
     for id in &project.live {
         let Some(run) = project.runs.get(id) else { continue };
         for leg in run.legs.values().filter(|leg| leg.phase == LegPhase::Gated) {
             found.extend(leg.leg.environment.clone().map(|environment| (run.id, environment)));
         }
-    }
-    let is_own = |(run, _): &(RunId, EnvironmentName)| {
-        project.runs.get(run).is_some_and(|run| Some(run.cause.by()) == own)
-    };
-    if own.is_some() && found.iter().any(is_own) {
-        found.retain(is_own);
     }
     if found.is_empty() || random.chance(30) {
         let run = any_run(project, random)?;
