@@ -6,6 +6,7 @@ mod delivery;
 mod explain;
 mod groups;
 mod invariants;
+mod judging;
 mod oracle;
 mod repeats;
 mod rollouts;
