@@ -10,7 +10,7 @@ use qnt9_model::{
 };
 
 use super::Broken;
-use super::book::{CheckBook, LegBook, Project};
+use super::book::{CheckBook, LegBook, Project, RunBook};
 
 type People = BTreeMap<String, Person>;
 
@@ -44,6 +44,11 @@ impl Project {
             },
             Fact::GatesOpened { run, job, environment, subjects, .. } => {
                 self.open(entry, people, *run, job, environment, subjects)?;
+            }
+            Fact::GatesClosed { run, job, .. } => {
+                if self.may_close(entry.time, people, *run, job) == Some(false) {
+                    return Err(Broken::of("gates", entry, "it closed, and nothing forbids it"));
+                }
             }
             _ => {}
         }
@@ -164,13 +169,10 @@ impl Project {
         subjects: &Subjects,
     ) -> Option<String> {
         let run = self.runs.get(&attempt.run)?;
-        let branch = run.reference.strip_prefix("refs/heads/");
-        let takes = |branch: &str| rules.branches.iter().any(|allowed| allowed == branch);
-        if !rules.branches.is_empty() && !branch.is_some_and(takes) {
+        if !takes(rules, run) {
             return Some(format!("it takes no runs of {}", run.reference));
         }
-        let first = self.causes(attempt.run).pop();
-        if rules.trigger == Trigger::Manual && !matches!(first, Some(Cause::Dispatch { .. })) {
+        if !self.is_triggered(rules, attempt.run) {
             return Some("nobody dispatched it".to_owned());
         }
         if let Some(missing) =
@@ -238,7 +240,25 @@ impl Project {
         given.filter(is_approver).collect()
     }
 
+    pub(super) fn is_asked(
+        &self,
+        id: RunId,
+        job: &JobKey,
+        name: &str,
+        subjects: &Subjects,
+    ) -> bool {
+        self.checks.values().any(|check| {
+            (check.run, &check.job, check.name.as_str()) == (id, job, name)
+                && check.subjects == *subjects
+        })
+    }
+
     fn is_proved(&self, rule: &EvidenceRule, commit: &Sha, subjects: &Subjects) -> bool {
+        self.newest(rule, commit, subjects) == Some(true)
+    }
+
+    /// Whether the newest evidence of a kind passed, if there is any.
+    fn newest(&self, rule: &EvidenceRule, commit: &Sha, subjects: &Subjects) -> Option<bool> {
         let last = self.evidence.iter().rfind(|evidence| {
             evidence.kind == rule.kind
                 && match &rule.environment {
@@ -250,7 +270,51 @@ impl Project {
                     }
                 }
         });
-        last.is_some_and(|evidence| evidence.passed)
+        last.map(|evidence| evidence.passed)
+    }
+
+    /// Whether a gate may close for good: something is so that can not change any more.
+    fn may_close(&self, now: Millis, people: &People, id: RunId, job: &JobKey) -> Option<bool> {
+        let run = self.runs.get(&id)?;
+        let leg = run.legs.get(job)?;
+        let environment = leg.environment.as_ref()?;
+        let subjects = self.subjects(id, environment);
+        let freezes = self.policy.iter().any(|policy| !policy.freezes.is_empty());
+        let is_late = |after: i64| now >= leg.queued.plus(after);
+        let forbids = |rules: &&EnvironmentPolicy| {
+            let cannot_be_had = |rule: &ApprovalRule| {
+                let excluded = self.excluded(people, id, environment, rule);
+                let may = |name: &&String| {
+                    !excluded.contains(*name)
+                        && people.get(*name).is_some_and(|person| person.role >= Role::Approver)
+                };
+                (rule.from.iter().filter(may).count() as u32) < rule.needed
+            };
+            let has_failed = |name: &str| {
+                self.checks.values().any(|check| {
+                    (check.run, &check.job, check.name.as_str()) == (id, job, name)
+                        && check.answer != Some(true)
+                })
+            };
+            !takes(rules, run)
+                || !self.is_triggered(rules, id)
+                || is_late(rules.expire_ms())
+                || (freezes && !rules.windows.is_empty())
+                || rules
+                    .evidence
+                    .iter()
+                    .any(|rule| self.newest(rule, &run.commit, &subjects) == Some(false))
+                || rules.approvals.as_ref().is_some_and(|rule| {
+                    leg.is_rejected || is_late(rule.expire_after_ms) || cannot_be_had(rule)
+                })
+                || rules.checks.iter().any(|rule| has_failed(&rule.name))
+        };
+        Some(self.rules_in_force(environment).iter().any(forbids))
+    }
+
+    fn is_triggered(&self, rules: &EnvironmentPolicy, run: RunId) -> bool {
+        let first = self.causes(run).pop();
+        rules.trigger != Trigger::Manual || matches!(first, Some(Cause::Dispatch { .. }))
     }
 
     /// What a job of this run would deploy: the newest release of its commit, and its last plan.
@@ -341,6 +405,13 @@ impl Project {
         }
         found
     }
+}
+
+/// Whether an environment takes runs of the run's branch; a tag is no branch.
+fn takes(rules: &EnvironmentPolicy, run: &RunBook) -> bool {
+    let branch = run.reference.strip_prefix("refs/heads/");
+    let takes = |branch: &str| rules.branches.iter().any(|allowed| allowed == branch);
+    rules.branches.is_empty() || branch.is_some_and(takes)
 }
 
 const DAY_MINUTES: i32 = 24 * 60;
