@@ -92,9 +92,9 @@ impl Swarm {
             work: Work {
                 step_fails: random.pick([0, 10, 40, 120]),
                 release_dead: random.pick([0, 0, 60, 200]),
-                release_bad: random.pick([0, 100, 300]),
+                release_bad: random.pick([0, 200, 500]),
                 receiver_down: random.pick([0, 100, 600]),
-                evidence_fails: random.pick([0, 20, 120, 300]),
+                evidence_fails: random.pick([0, 60, 200, 350]),
             },
         };
         swarm.keep_alive();

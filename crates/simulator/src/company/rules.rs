@@ -51,7 +51,7 @@ impl Strictness {
             wait: random.pick([None, Some("1m"), Some("10m")]),
             evidence: random.pick(["", TESTS, TESTS, BOTH]),
             manual: random.chance(600),
-            canary: random.chance(600),
+            canary: random.chance(800),
             staging_approved: random.chance(200),
             staging_canary: random.chance(700),
             extra: Extra {
