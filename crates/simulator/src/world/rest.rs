@@ -40,9 +40,14 @@ pub(super) fn check(state: &State, auditor: &Auditor, now: Millis) -> Result<(),
                 }
             }
         };
-        quiet(now)?;
-        if let Some(due) = deadline(state, now) {
-            quiet(due.plus(-1).max(now))?;
+        match deadline(state, now) {
+            // The machine is about to wake by itself; that it then has something to do is seen there.
+            Some(due) if due <= now => {}
+            Some(due) => {
+                quiet(now)?;
+                quiet(due.plus(-1))?;
+            }
+            None => quiet(now)?,
         }
         for id in &project.live {
             let waits = project.runs.get(id).is_some_and(|run| waits(state, project, run, now));
