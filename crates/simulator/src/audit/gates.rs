@@ -45,10 +45,10 @@ impl Project {
             Fact::GatesOpened { run, job, environment, subjects, .. } => {
                 self.open(entry, people, *run, job, environment, subjects)?;
             }
-            Fact::GatesClosed { run, job, .. } => {
-                if self.may_close(entry.time, people, *run, job) == Some(false) {
-                    return Err(Broken::of("gates", entry, "it closed, and nothing forbids it"));
-                }
+            Fact::GatesClosed { run, job, .. }
+                if self.may_close(entry.time, people, *run, job) == Some(false) =>
+            {
+                return Err(Broken::of("gates", entry, "it closed, and nothing forbids it"));
             }
             _ => {}
         }
