@@ -49,7 +49,7 @@ impl Strictness {
             exclude: random.pick(["dispatcher", "authors", "nobody"]),
             expire_after: random.pick(["7d", "2h", "20m"]),
             wait: random.pick([None, Some("1m"), Some("10m")]),
-            evidence: random.pick(["", TESTS, TESTS, BOTH]),
+            evidence: random.pick(["", TESTS, BOTH, BOTH]),
             manual: random.chance(600),
             canary: random.chance(800),
             staging_approved: random.chance(200),
