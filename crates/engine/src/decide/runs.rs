@@ -163,6 +163,7 @@ fn resume_point(run: &Run, job: &JobKey, step: u32) -> Result<ResumePoint, Refus
     if step > done {
         let reason = match done {
             0 => "no step of it ended; run the job again from its start".to_owned(),
+            1 => "only its first step ended; go on from step 2 or before".to_owned(),
             done => {
                 format!("only its first {done} steps ended; go on from step {} or before", done + 1)
             }

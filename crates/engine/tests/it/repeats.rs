@@ -122,7 +122,7 @@ fn a_job_goes_on_from_a_step_of_its_failed_attempt() {
             .to_string(),
     ];
     expect![[r#"
-        job test.2 of run 7 cannot be retried from step 3: only its first 1 steps ended; go on from step 2 or before
+        job test.2 of run 7 cannot be retried from step 3: only its first step ended; go on from step 2 or before
         job lint of run 7 cannot be retried from step 1: it succeeded; there is nothing to retry
         there is no job `sum` (there is: build, lint, test.1, test.2, test.3)"#]].assert_eq(&said.join("\n"));
     assert!(world.board(second).ends_with("run: success\n"));
