@@ -1,6 +1,6 @@
 //! One sentence for each fact, for the audit page.
 
-use qnt9_model::fact::{DeploymentOutcome, Fact, RefUpdate};
+use qnt9_model::fact::{DeploymentOutcome, Entrance, Fact, RefUpdate, Verdict};
 use qnt9_model::{Sha, UserText};
 
 use crate::text;
@@ -278,7 +278,12 @@ fn terraform(fact: &Fact) -> Option<String> {
 
 fn deployments(fact: &Fact) -> Option<String> {
     Some(match fact {
-        Fact::AddressAssigned { place, address } => format!("{place} answers at {address}"),
+        Fact::AddressAssigned { place, entrance: Entrance::Main, address } => {
+            format!("{place} answers at {address}")
+        }
+        Fact::AddressAssigned { place, entrance: Entrance::Preview, address } => {
+            format!("the preview of {place} answers at {address}")
+        }
         Fact::DeploymentRequested { place, release, .. } => {
             format!("release {} is to go to {place}", release.short())
         }
@@ -314,6 +319,40 @@ fn deployments(fact: &Fact) -> Option<String> {
         },
         Fact::ArmDrained { deployment } => {
             format!("deployment {deployment} carries nothing any more")
+        }
+        _ => return conduct(fact),
+    })
+}
+
+/// What there is to rollouts beside shares of the traffic.
+fn conduct(fact: &Fact) -> Option<String> {
+    Some(match fact {
+        Fact::SmokeTested { deployment, passed: true, .. } => {
+            format!("the smoke tests of deployment {deployment} passed")
+        }
+        Fact::SmokeTested { deployment, passed: false, report } => {
+            format!("a smoke test of deployment {deployment} failed: {}", quote(report))
+        }
+        Fact::Promoted { deployment } => format!("deployment {deployment} was promoted"),
+        Fact::ReplicasShifted { deployment, own, former } => format!(
+            "{own} replicas of deployment {deployment} are to run, and {former} of the one before it"
+        ),
+        Fact::ReplicaDrained { deployment, replica } => {
+            format!("replica {replica} of deployment {deployment} carries nothing any more")
+        }
+        Fact::WarmEnded { deployment } => {
+            format!("the replicas of deployment {deployment} are not kept any longer")
+        }
+        Fact::WindowWatched { deployment, reason, .. } => {
+            format!("deployment {deployment} is watched: {reason}")
+        }
+        Fact::WatchEnded { deployment, verdict, reason } => {
+            let ended = match verdict {
+                Verdict::Good => "was watched, and is well",
+                Verdict::Bad => "was watched, and is not well",
+                Verdict::Undecided => "is not watched any longer",
+            };
+            format!("deployment {deployment} {ended}: {reason}")
         }
         _ => return None,
     })

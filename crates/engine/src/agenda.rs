@@ -206,6 +206,7 @@ pub(crate) fn touch(project: &mut Project, fact: &Fact, sequence: u64) {
         Fact::EvidenceRecorded { .. } if planted::is(Fault::EvidenceTouchesNothing) => {}
         Fact::ReleaseBuilt { .. }
         | Fact::EvidenceRecorded { .. }
+        | Fact::CauseNoted { .. }
         | Fact::DeploymentRequested { .. }
         | Fact::DeploymentFinished { .. } => project.agenda.touch_gates(),
         // Rollouts are few and looked at each time. Nothing else follows from these.
@@ -237,6 +238,13 @@ pub(crate) fn touch(project: &mut Project, fact: &Fact, sequence: u64) {
         | Fact::TrafficApplied { .. }
         | Fact::WindowJudged { .. }
         | Fact::ArmDrained { .. }
+        | Fact::SmokeTested { .. }
+        | Fact::Promoted { .. }
+        | Fact::ReplicasShifted { .. }
+        | Fact::ReplicaDrained { .. }
+        | Fact::WarmEnded { .. }
+        | Fact::WindowWatched { .. }
+        | Fact::WatchEnded { .. }
         | Fact::NotificationPosted { .. }
         | Fact::NotificationDelivered { .. }
         | Fact::NotificationFailed { .. }

@@ -97,6 +97,7 @@ impl Applying<'_> {
             | Fact::LoadDriven { .. }
             | Fact::ReleaseBuilt { .. }
             | Fact::EvidenceRecorded { .. }
+            | Fact::CauseNoted { .. }
             | Fact::PlanRecorded { .. } => self.step_call(&entry.fact),
             Fact::StateLocked { .. }
             | Fact::StateUnlocked { .. }
@@ -111,7 +112,14 @@ impl Applying<'_> {
             | Fact::TrafficApplied { .. }
             | Fact::WindowJudged { .. }
             | Fact::DeploymentFinished { .. }
-            | Fact::ArmDrained { .. } => self.deployment(&entry.fact),
+            | Fact::ArmDrained { .. }
+            | Fact::SmokeTested { .. }
+            | Fact::Promoted { .. }
+            | Fact::ReplicasShifted { .. }
+            | Fact::ReplicaDrained { .. }
+            | Fact::WarmEnded { .. }
+            | Fact::WindowWatched { .. }
+            | Fact::WatchEnded { .. } => self.deployment(&entry.fact),
             Fact::NotificationPosted { .. }
             | Fact::NotificationDelivered { .. }
             | Fact::NotificationFailed { .. }

@@ -70,6 +70,7 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
         | C::DriveLoad { .. }
         | C::BuildRelease { .. }
         | C::RecordEvidence { .. }
+        | C::NoteCause { .. }
         | C::RecordPlan { .. } => steps::decide(&on, &ask.command),
         C::Deploy { .. }
         | C::Rollback { .. }
@@ -80,7 +81,11 @@ pub(crate) fn decide(state: &State, ask: &Ask, now: Millis) -> Result<Vec<Fact>,
         | C::ReplicaFailed { .. }
         | C::TrafficApplied { .. }
         | C::CountWindow { .. }
-        | C::ArmDrained { .. } => deployments::decide(&on, &ask.command),
+        | C::ArmDrained { .. }
+        | C::Promote { .. }
+        | C::SmokeTested { .. }
+        | C::ReplicaDrained { .. }
+        | C::WatchWindow { .. } => deployments::decide(&on, &ask.command),
         C::Notify { .. }
         | C::NotificationTried { .. }
         | C::SetSecret { .. }

@@ -5,6 +5,7 @@
 //! old one to compare with, nor of a share that is worse than tolerated, however few requests make it.
 
 use qnt9_model::fact::{Counts, Verdict};
+use qnt9_model::policy::WatchRule;
 
 /// Bad requests below this many are never enough to call a release bad.
 pub const BAD_REQUESTS_MIN: u64 = 5;
@@ -41,6 +42,28 @@ pub fn judge(new: Counts, old: Counts, min_requests: u64) -> (Verdict, String) {
         return (Verdict::Undecided, format!("{figures}; too few to tell"));
     }
     (Verdict::Good, format!("{figures}: not worse"))
+}
+
+/// What these requests of a watched release say, `slow` of which took longer than they should. A few bad
+/// or slow ones are chance.
+#[must_use]
+pub fn watch(counts: Counts, slow: u64, rule: &WatchRule) -> (Verdict, String) {
+    let limit = u64::from(rule.bad_per_mille);
+    let mut figures = share(counts);
+    if counts.bad >= BAD_REQUESTS_MIN && counts.bad * 1000 > counts.requests * limit {
+        let reason = format!("{figures}, more than {}.{} %", limit / 10, limit % 10);
+        return (Verdict::Bad, reason);
+    }
+    if let Some(p99_ms) = rule.p99_ms {
+        figures = format!("{figures}, {slow} took longer than {p99_ms} ms");
+        if slow >= BAD_REQUESTS_MIN && slow * 100 > counts.requests {
+            return (Verdict::Bad, format!("{figures}: the P99 is above that"));
+        }
+    }
+    match counts.requests {
+        0 => (Verdict::Undecided, "no request was counted".to_owned()),
+        _ => (Verdict::Good, figures),
+    }
 }
 
 /// How many bad requests in a thousand are tolerated beside this old release.

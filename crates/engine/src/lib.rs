@@ -13,7 +13,9 @@
 //! No I/O, no clock, no randomness, no hash maps: the same entries always give the same state.
 
 pub mod accounting;
+mod aftermath;
 pub mod agenda;
+mod announcement;
 pub mod apply;
 pub mod calendar;
 pub mod compare;
@@ -28,12 +30,14 @@ pub mod machine;
 pub mod orders;
 pub mod packed;
 pub mod policy;
+pub mod rollback;
 pub mod rollout;
 mod schedules;
 mod settle;
 pub mod snapshot;
 pub mod state;
 mod stops;
+pub mod summary;
 pub mod trial;
 
 pub use machine::{step, step_looking_at_everything};

@@ -1,5 +1,6 @@
 //! What the outside should now do, computed from the state alone.
 
+use qnt9_model::fact::Entrance;
 use qnt9_model::order::WantedReplica;
 use qnt9_model::planted::{self, Fault};
 use qnt9_model::{AttemptId, Millis, Order, Place};
@@ -8,7 +9,7 @@ use crate::state::{
     Check, Deployment, Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State,
 };
 use crate::stops::Stops;
-use crate::{rollout, schedules, settle};
+use crate::{aftermath, rollout, schedules, settle};
 
 pub use crate::stops::should_stop;
 
@@ -104,7 +105,10 @@ fn traffic(project: &Project) -> Vec<Order> {
     let mut generations: Vec<(Place, u64)> = Vec::new();
     for (place, state) in &project.places {
         if state.address.is_none() {
-            orders.push(Order::AssignAddress(place.clone()));
+            orders.push(Order::AssignAddress(place.clone(), Entrance::Main));
+        }
+        if state.preview.is_none() && rollout::previewed(project, place).is_some() {
+            orders.push(Order::AssignAddress(place.clone(), Entrance::Preview));
         }
         generations.push((place.clone(), state.generation));
     }
@@ -112,7 +116,9 @@ fn traffic(project: &Project) -> Vec<Order> {
     let wanted: Vec<WantedReplica> = up()
         .filter(|deployment| keeps_replicas(project, deployment))
         .flat_map(|deployment| {
-            (0..deployment.replicas).map(|replica| WantedReplica {
+            let own = if deployment.terms.takes_over.is_some() { 0 } else { deployment.wanted() };
+            let stays = |replica: &u32| !deployment.gone.contains(replica);
+            (0..own).filter(stays).map(|replica| WantedReplica {
                 place: deployment.place.clone(),
                 deployment: deployment.id,
                 replica,
@@ -136,6 +142,15 @@ fn traffic(project: &Project) -> Vec<Order> {
         if is_leaving(project, deployment) && !deployment.drained && carried {
             orders.push(Order::DrainArm(deployment.place.clone(), deployment.id));
         }
+        let leaving = rollout::leaving_replicas(project, deployment).filter(|_| carried);
+        orders.extend(
+            leaving.map(|replica| {
+                Order::DrainReplica(deployment.place.clone(), deployment.id, replica)
+            }),
+        );
+        if rollout::must_be_tried(deployment) && rollout::tried_at(project, deployment).is_some() {
+            orders.push(Order::SmokeTest(deployment.id));
+        }
     }
     orders
 }
@@ -147,12 +162,19 @@ pub fn keeps_replicas(project: &Project, deployment: &Deployment) -> bool {
     !(is_leaving(project, deployment) && drained)
 }
 
-/// Whether the deployment ended and does not serve: nothing new is to reach it.
+/// Whether the deployment ended and nothing new is to reach its replicas: it does not serve, is not kept to go
+/// back to, and no other deployment has taken them over.
 #[must_use]
 pub fn is_leaving(project: &Project, deployment: &Deployment) -> bool {
     let place = project.places.get(&deployment.place);
     let serves = place.is_some_and(|place| place.serving == Some(deployment.id));
-    deployment.outcome.is_some() && (!serves || planted::is(Fault::ServingReplicasStopped))
+    let is_warm = place.is_some_and(|place| place.warm.is_some_and(|(id, _)| id == deployment.id));
+    let mut up = project.up.iter().filter_map(|id| project.deployments.get(id));
+    let is_taken_over = up.any(|other| other.terms.takes_over == Some(deployment.id));
+    let needed_yet = is_warm || is_taken_over;
+    deployment.outcome.is_some()
+        && !needed_yet
+        && (!serves || planted::is(Fault::ServingReplicasStopped))
 }
 
 /// The next moment at which something happens by time alone.
@@ -173,8 +195,9 @@ pub fn deadline_of(platform: &Platform, project: &Project, now: Millis) -> Optio
     };
     let active = project.places.values().filter_map(|place| place.active);
     let active = active.filter_map(|id| project.deployments.get(&id));
-    let rollouts = active.filter_map(|deployment| rollout::deadline(project, deployment));
-    rollouts.chain(runs).chain(schedules::due(project)).min()
+    let rollouts = active.filter_map(|deployment| rollout::deadline(project, deployment, now));
+    let afterwards = aftermath::deadline(project);
+    rollouts.chain(afterwards).chain(runs).chain(schedules::due(project)).min()
 }
 
 /// The attempt that an order is about, for fencing.

@@ -51,7 +51,7 @@ pub fn read(file: &str, text: &str) -> Result<Policy, Vec<PolicyProblem>> {
     let environments = read_environments(&root, &mut problems);
     let known: Vec<&str> = environments.iter().map(|policy| policy.name.as_str()).collect();
     let freezes = times::read_freezes(&root, &known, &mut problems);
-    problems.into_result(Policy { project, services, environments, freezes })
+    problems.into_result(Policy { project, services, environments, freezes, on_call: Vec::new() })
 }
 
 fn read_project(root: &Section<'_>, problems: &mut Problems<'_>) -> String {
@@ -97,6 +97,7 @@ fn read_service(
             .unwrap_or(HEALTH_TIMEOUT_MS),
         replicas: section.number("replicas", 1..=REPLICAS_MAX, problems).unwrap_or(REPLICAS),
         health_line: problems.line_of(health_line),
+        smoke: Vec::new(),
     }
 }
 
@@ -170,6 +171,8 @@ fn read_environment(
         windows: times::read_windows(section, problems),
         checks: checks::read_checks(section, problems),
         expire_after_ms: read_expiry(section, problems),
+        watch: None,
+        notify: None,
     }
 }
 
@@ -256,7 +259,11 @@ fn read_evidence(
                 .unwrap_or_else(|| format!("there is: {}", environments.join(", ")));
             problems.add(&rule.at, message, Some(hint));
         }
-        EvidenceRule { kind: kind.to_owned(), environment: place.map(EnvironmentName::from) }
+        EvidenceRule {
+            kind: kind.to_owned(),
+            environment: place.map(EnvironmentName::from),
+            max_age_ms: None,
+        }
     };
     rules.into_iter().map(read).collect()
 }
@@ -311,6 +318,7 @@ fn read_rollout(environment: &Section<'_>, problems: &mut Problems<'_>) -> Rollo
             .number("min_requests", 1..=u32::MAX, problems)
             .unwrap_or(MIN_REQUESTS)
             .into(),
+        strategy: qnt9_model::policy::Strategy::ByShare,
     }
 }
 

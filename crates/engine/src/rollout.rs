@@ -1,12 +1,19 @@
-//! How a deployment goes on by itself: replicas ready, step by step to all traffic, or back.
+//! How a deployment goes on by itself: replicas ready, step by step to all traffic, or back. The
+//! services of one release take each step together: none goes on before all may, and when one goes back
+//! all do.
+
+mod rolling;
+mod waiting;
 
 use qnt9_model::fact::{DeploymentOutcome, Outcome, Verdict};
-use qnt9_model::limits::{REPLICAS_START_MS, ROLLOUT_STALL_MS, TRAFFIC_STALL_MS};
+use qnt9_model::limits::{ROLLOUT_STALL_MS, TRAFFIC_STALL_MS};
 use qnt9_model::planted::{self, Fault};
 use qnt9_model::{DeploymentId, Fact, Millis, UserText};
 
 use crate::gates::duration;
 use crate::state::{Deployment, LegPhase, Project};
+
+pub use waiting::{awaits_promotion, must_be_tried, previewed, smoke_tests, tried_at};
 
 /// The next fact about this deployment, if its state and the time call for one.
 pub fn next(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
@@ -19,40 +26,27 @@ pub fn next(project: &Project, deployment: &Deployment, now: Millis) -> Option<F
             _ => roll_back(deployment, reason),
         });
     }
+    if let Some(reason) = left_by_companion(project, deployment) {
+        return Some(match deployment.percent {
+            0 => fail(deployment, reason.into()),
+            _ => roll_back(deployment, reason),
+        });
+    }
     if not_carried(project, deployment).is_some_and(|late| now >= late) {
         let (percent, long) = (deployment.percent, duration(TRAFFIC_STALL_MS));
         let reason = format!("the gateway did not carry its share of {percent} % for {long}");
         return Some(roll_back(deployment, reason));
     }
     match deployment.percent {
-        0 => start(project, deployment, now),
+        0 => waiting::start(project, deployment, now),
         100 => {
-            applied(project, deployment).then(|| finish(deployment, DeploymentOutcome::Succeeded))
+            let carried = |d: &Deployment| d.percent == 100 && applied(project, d);
+            let all = carried(deployment) && companions(project, deployment).all(carried);
+            all.then(|| finish(deployment, DeploymentOutcome::Succeeded))
         }
+        _ if deployment.shift.is_some() => rolling::step(project, deployment, now),
         _ => step(project, deployment, now),
     }
-}
-
-fn start(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
-    if let Some(report) = &deployment.replica_failure {
-        return Some(fail(deployment, report.clone()));
-    }
-    let enough = if planted::is(Fault::StartsWithOneReplica) { 1 } else { deployment.replicas };
-    if deployment.ready.len() as u32 >= enough {
-        // The first release of a place has nothing to be compared with. An old one whose replicas
-        // are down at this moment is no such case: they are being started again.
-        let first = if deployment.previous.is_some() { deployment.steps[0] } else { 100 };
-        return Some(Fact::WeightChanged { deployment: deployment.id, percent: first });
-    }
-    (now >= start_deadline(project, deployment)).then(|| {
-        let report = format!(
-            "{} of {} replicas became healthy in {} s",
-            deployment.ready.len(),
-            deployment.replicas,
-            now.since(deployment.requested) / 1000
-        );
-        fail(deployment, report.into())
-    })
 }
 
 fn step(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact> {
@@ -63,9 +57,11 @@ fn step(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact>
         return Some(roll_back(deployment, report.show().to_owned()));
     }
     let since = deployment.step_since?;
-    let good = deployment.verdict == Verdict::Good || planted::is(Fault::PromotesUndecided);
-    let over = now >= since.plus(deployment.step_for_ms) || planted::is(Fault::StepTooShort);
-    if good && over {
+    let level = |other: &Deployment| {
+        other.percent > deployment.percent
+            || (other.percent == deployment.percent && may_go_on(other, now))
+    };
+    if may_go_on(deployment, now) && companions(project, deployment).all(level) {
         let mut steps = deployment.steps.iter().copied().filter(|step| *step > deployment.percent);
         let percent = steps.nth(usize::from(planted::is(Fault::StepSkipped)));
         let percent = percent.unwrap_or(100);
@@ -82,8 +78,15 @@ fn step(project: &Project, deployment: &Deployment, now: Millis) -> Option<Fact>
     })
 }
 
+/// Whether the present step is over and was judged well.
+fn may_go_on(deployment: &Deployment, now: Millis) -> bool {
+    let Some(since) = deployment.step_since else { return false };
+    let good = deployment.verdict == Verdict::Good || planted::is(Fault::PromotesUndecided);
+    good && (now >= since.plus(deployment.step_for_ms) || planted::is(Fault::StepTooShort))
+}
+
 /// The next moment at which time alone moves this deployment.
-pub fn deadline(project: &Project, deployment: &Deployment) -> Option<Millis> {
+pub fn deadline(project: &Project, deployment: &Deployment, now: Millis) -> Option<Millis> {
     if deployment.outcome.is_some() {
         return None;
     }
@@ -91,12 +94,16 @@ pub fn deadline(project: &Project, deployment: &Deployment) -> Option<Millis> {
         return Some(late);
     }
     if deployment.percent == 0 {
-        return Some(start_deadline(project, deployment));
+        return Some(waiting::deadline(project, deployment));
+    }
+    if deployment.shift.is_some() {
+        return rolling::deadline(project, deployment);
     }
     let step_ends = (deployment.verdict == Verdict::Good)
         .then(|| Some(deployment.step_since?.plus(deployment.step_for_ms)))
         .flatten();
-    step_ends.or_else(|| stall_deadline(project, deployment))
+    // A step that is over and good goes on as soon as those of the other services may.
+    step_ends.filter(|ends| *ends > now).or_else(|| stall_deadline(project, deployment))
 }
 
 /// When a share that the gateway does not carry yet is given up.
@@ -104,10 +111,6 @@ fn not_carried(project: &Project, deployment: &Deployment) -> Option<Millis> {
     let (since, _) = deployment.history.last().filter(|(_, percent)| *percent > 0)?;
     let late = (*since).max(project.woke).plus(TRAFFIC_STALL_MS);
     (!applied(project, deployment)).then_some(late)
-}
-
-fn start_deadline(project: &Project, deployment: &Deployment) -> Millis {
-    deployment.requested.max(project.woke).plus(deployment.health_timeout_ms + REPLICAS_START_MS)
 }
 
 fn stall_deadline(project: &Project, deployment: &Deployment) -> Option<Millis> {
@@ -141,6 +144,37 @@ fn given_up(project: &Project, deployment: &Deployment) -> Option<String> {
     }
 }
 
+/// Why this deployment cannot go on by itself: that of another service of the same release has ended.
+fn left_by_companion(project: &Project, deployment: &Deployment) -> Option<String> {
+    let ended = |other: &Deployment| {
+        let reason = match &other.outcome.as_ref()?.0 {
+            DeploymentOutcome::Succeeded => return None,
+            DeploymentOutcome::RolledBack { reason, .. } => reason.clone(),
+            DeploymentOutcome::Failed { reason } => reason.show().to_owned(),
+        };
+        Some(format!("{} of the same release did not go on: {reason}", other.place.service))
+    };
+    companions(project, deployment).find_map(ended)
+}
+
+/// The deployments of the other services of the same release, requested by the same word: their ids follow
+/// one another.
+pub fn companions<'a>(
+    project: &'a Project,
+    of: &'a Deployment,
+) -> impl Iterator<Item = &'a Deployment> {
+    let same = move |other: &&Deployment| {
+        other.requested == of.requested
+            && other.release == of.release
+            && other.place.environment == of.place.environment
+            && other.place != of.place
+    };
+    let known = |id| project.deployments.get(&DeploymentId(id));
+    let before = (0..of.id.0).rev().map_while(known).take_while(same);
+    let after = (of.id.0 + 1..).map_while(known).take_while(same);
+    before.chain(after)
+}
+
 fn fail(deployment: &Deployment, reason: UserText) -> Fact {
     finish(deployment, DeploymentOutcome::Failed { reason })
 }
@@ -168,10 +202,17 @@ pub fn arms(project: &Project, place: &qnt9_model::Place) -> Vec<Arm> {
         .map(|(deployment, percent)| Arm {
             deployment: deployment.id,
             percent,
-            backends: deployment.ready.values().cloned().collect(),
+            backends: backends(deployment, rolling::kept(project, deployment)),
         })
         .collect()
 }
+
+fn backends(deployment: &Deployment, kept: u32) -> Vec<String> {
+    deployment.ready.range(..kept).map(|(_, address)| address.clone()).collect()
+}
+
+pub(crate) use rolling::first_shift;
+pub use rolling::leaving_replicas;
 
 /// One arm of a place's traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::contexts;
 use crate::gates::Gate;
 use crate::state::{Job, JobPlan, LegPhase, LegState, Platform, Project, Run, State};
 use crate::stops::Stops;
-use crate::{concurrency, rollout, schedules};
+use crate::{aftermath, announcement, concurrency, rollout, schedules};
 
 /// The next facts that follow, all about one subject; empty when the state is at rest. Looks only at
 /// what was touched since the state was last at rest, and at what is due by now.
@@ -39,7 +39,7 @@ pub(crate) fn settle(state: &mut State, stream: &StreamId, now: Millis) -> Vec<F
         let rest = on.rest(run);
         project.agenda.rests(id, &rest);
     }
-    Settling { platform: &state.platform, project, now }.rollouts().into_iter().collect()
+    Settling { platform: &state.platform, project, now }.rollouts()
 }
 
 /// As [`settle`], looking at every run that is not over: the same, which tests hold it to.
@@ -57,7 +57,7 @@ pub(crate) fn settle_looking_at_everything(
         .live_runs()
         .map(|run| on.run(run))
         .find(|facts| !facts.is_empty())
-        .unwrap_or_else(|| on.rollouts().into_iter().collect())
+        .unwrap_or_else(|| on.rollouts())
 }
 
 /// The next moment at which time alone changes something for a run.
@@ -77,10 +77,13 @@ struct Settling<'a> {
 }
 
 impl Settling<'_> {
-    fn rollouts(&self) -> Option<Fact> {
+    fn rollouts(&self) -> Vec<Fact> {
         let active = self.project.places.values().filter_map(|place| place.active);
         let mut active = active.filter_map(|id| self.project.deployments.get(&id));
-        active.find_map(|deployment| rollout::next(self.project, deployment, self.now))
+        match active.find_map(|deployment| rollout::next(self.project, deployment, self.now)) {
+            Some(fact) => announcement::with(self.project, vec![fact], self.now),
+            None => aftermath::next(self.project, self.now),
+        }
     }
 
     fn run(&self, run: &Run) -> Vec<Fact> {
@@ -206,7 +209,7 @@ impl Settling<'_> {
             let job = leg.leg.job.clone();
             return Some(Fact::JobSuperseded { run: run.id, job, by: newer, over: None });
         }
-        let why = gate.why(self.now);
+        let why = gate.judged(self.now);
         let job = leg.leg.job.clone();
         match why.holds {
             Holds::NotYet => self.ask_check(run, &gate),
@@ -250,7 +253,7 @@ impl Settling<'_> {
             });
             let gate =
                 leg_there.and_then(|there| Gate::of(self.platform, self.project, other, there));
-            gate.is_some_and(|gate| gate.why(self.now).holds != Holds::No)
+            gate.is_some_and(|gate| gate.judged(self.now).holds != Holds::No)
         };
         newer.filter(same_job).map(|other| other.id).last()
     }

@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use qnt9_model::StreamId;
 
 pub use attempt::{Artifact, Attempt, LogChunk, StepState, Wait};
-pub use deployment::{Deployment, PlaceState};
+pub use deployment::{Deployment, PlaceState, Shift, Watched};
 pub(crate) use history::History;
 pub use notification::{Delivery, Notification};
 pub use platform::{Platform, Token};
 pub use project::{Project, Push, ScheduleState};
-pub use release::{Evidence, Plan, Release};
+pub use release::{Cause, Evidence, Plan, Release};
 pub use run::{Approval, Check, Job, JobPlan, LegPhase, LegState, Run, RunBody, StoredWorkflow};
 
 /// The whole state: the platform's own stream and every project's.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fact::{Commit, Counts, Outcome, RefUpdate, Span, Subjects};
+use crate::fact::{Commit, Counts, Entrance, Outcome, RefUpdate, Span, Subjects};
 use crate::ids::{
     AttemptId, CallKey, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId,
     Place, PushId, ReleaseDigest, RunId, Sha, StreamId,
@@ -123,6 +123,8 @@ pub enum Command {
         service: String,
         configuration: Vec<(String, String)>,
         bytes: u64,
+        /// Services that run from it beside `service`.
+        further: Vec<String>,
     },
     /// A step proved something, of the run's commit and of the release that `environment` serves.
     RecordEvidence {
@@ -143,6 +145,10 @@ pub enum Command {
     },
     /// A person takes an environment back to a release that ran there.
     Rollback { environment: EnvironmentName, to: ReleaseDigest },
+    /// A person lets a release that runs beside the old one have the traffic.
+    Promote { environment: EnvironmentName },
+    /// A person writes down why something failed in an environment, so that it may be tried again.
+    NoteCause { environment: EnvironmentName, kind: String, cause: String },
     /// A person stops a rollout that is going on.
     AbortRollout { environment: EnvironmentName },
     /// Posts a notification.
@@ -166,7 +172,7 @@ pub enum Command {
     DeleteState { workspace: String, lock: Option<String> },
 
     /// Chooses a place's address.
-    AssignAddress { place: Place, address: String },
+    AssignAddress { place: Place, entrance: Entrance, address: String },
     /// A replica answers.
     ReplicaReady { deployment: DeploymentId, replica: u32, address: String },
     /// A replica is gone.
@@ -177,6 +183,13 @@ pub enum Command {
     TrafficApplied { place: Place, generation: u64 },
     /// The gateway counted a window.
     CountWindow { deployment: DeploymentId, generation: u64, window: u64, new: Counts, old: Counts },
+    /// The gateway counted a window of a release that serves and is watched; `slow` of its requests took
+    /// longer than they should.
+    WatchWindow { deployment: DeploymentId, window: u64, counts: Counts, slow: u64 },
+    /// A release that runs and has no traffic yet was tried.
+    SmokeTested { deployment: DeploymentId, passed: bool, report: String },
+    /// A replica that is to go has nothing in flight.
+    ReplicaDrained { deployment: DeploymentId, replica: u32 },
     /// An arm carries nothing more.
     ArmDrained { deployment: DeploymentId },
     /// A notification was delivered, or not.

@@ -10,7 +10,7 @@ use crate::ids::{
 };
 use crate::people::{Person, Role};
 use crate::plan::PlanSummary;
-use crate::policy::{Policy, Service};
+use crate::policy::{Policy, Service, Strategy, WatchRule};
 use crate::text::UserText;
 
 /// One fact. `kind` and `payload` of the envelope.
@@ -248,6 +248,9 @@ pub enum Fact {
         subjects: Subjects,
         /// What they wrote.
         comment: Option<UserText>,
+        /// sha256 of the rollback plan that was stated to them, in hexadecimal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rollback_plan: Option<String>,
     },
     /// A person rejected a waiting job.
     ApprovalRejected {
@@ -482,6 +485,9 @@ pub enum Fact {
         configuration: Vec<(String, String)>,
         /// Bytes of its layers.
         bytes: u64,
+        /// Further services that run from it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        further: Vec<String>,
     },
     /// Something was proved, or failed to be.
     EvidenceRecorded {
@@ -501,6 +507,15 @@ pub enum Fact {
         summary: String,
         /// The time scale it was made under; 1 is the real thing.
         time_scale: u32,
+    },
+    /// A person wrote down why something was not proved, so that it may be tried again.
+    CauseNoted {
+        /// What kind: `load-test`.
+        kind: String,
+        /// The environment in which it failed.
+        environment: EnvironmentName,
+        /// The cause, in their words.
+        cause: UserText,
     },
 
     // Terraform.
@@ -561,6 +576,9 @@ pub enum Fact {
         place: Place,
         /// `127.0.0.1:9012`.
         address: String,
+        /// What is reached there.
+        #[serde(default, skip_serializing_if = "Entrance::is_main")]
+        entrance: Entrance,
     },
     /// A deployment was requested; its id is this fact's sequence number.
     DeploymentRequested {
@@ -588,6 +606,39 @@ pub enum Fact {
         service: Option<Service>,
         /// Variables of the service's environment.
         settings: Vec<(String, UserText)>,
+        /// What there is to its rollout beside shares of the traffic.
+        #[serde(default, skip_serializing_if = "RolloutTerms::is_plain")]
+        terms: RolloutTerms,
+    },
+    /// The release runs, has no traffic yet, and was tried.
+    SmokeTested {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Whether all of it passed.
+        passed: bool,
+        /// What was asked, expected and got.
+        report: UserText,
+    },
+    /// A person let a release that runs beside the old one have the traffic.
+    Promoted {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// So many replicas of a rolling deployment and of the one before it are to be there.
+    ReplicasShifted {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Of its own.
+        own: u32,
+        /// Of the one before it.
+        former: u32,
+    },
+    /// Nothing of a replica that is to go is in flight any more: it may stop.
+    ReplicaDrained {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The replica, from 0.
+        replica: u32,
     },
     /// A replica answers its health check.
     ReplicaReady {
@@ -659,6 +710,36 @@ pub enum Fact {
     ArmDrained {
         /// The deployment whose replicas are free.
         deployment: DeploymentId,
+    },
+
+    /// The replicas of a release that were kept to go back to are not kept any longer.
+    WarmEnded {
+        /// Whose replicas.
+        deployment: DeploymentId,
+    },
+    /// A window of the traffic of a release that serves was counted, while it is watched.
+    WindowWatched {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The gateway's window number.
+        window: u64,
+        /// Its requests.
+        counts: Counts,
+        /// Those of them that took longer than they should.
+        slow: u64,
+        /// What the judge said, over the last of these windows.
+        verdict: Verdict,
+        /// In words, with figures.
+        reason: String,
+    },
+    /// The time in which the release was watched is over.
+    WatchEnded {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Good: it kept to what it should. Bad: it did not. Undecided: too little was seen.
+        verdict: Verdict,
+        /// In words, with figures.
+        reason: String,
     },
 
     // Notifications and secrets.
@@ -918,6 +999,43 @@ pub struct Span {
     pub finished: Millis,
 }
 
+/// What an address of a place leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entrance {
+    /// What serves: shared out among releases as their rollout says.
+    #[default]
+    Main,
+    /// The release that runs beside it and waits to be promoted.
+    Preview,
+}
+
+impl Entrance {
+    fn is_main(&self) -> bool {
+        *self == Self::Main
+    }
+}
+
+/// What there is to a rollout beside shares of the traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutTerms {
+    /// How the new release takes the old one's place; its times are shortened by the time scale.
+    #[serde(default, skip_serializing_if = "Strategy::is_by_share")]
+    pub strategy: Strategy,
+    /// How it is watched afterwards; its time is shortened by the time scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchRule>,
+    /// The deployment whose replicas were kept, and which it takes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_over: Option<DeploymentId>,
+}
+
+impl RolloutTerms {
+    fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Forward or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -946,10 +1064,11 @@ impl Counts {
 }
 
 /// What the judge says of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Not enough to say.
+    #[default]
     Undecided,
     /// Not worse than the old release.
     Good,

@@ -12,6 +12,14 @@ pub const PUSH_COMMITS_MAX: usize = 2_000;
 pub const ROLLOUT_STALL_MS: i64 = 10 * 60 * 1000;
 /// How long a deployment's replicas may take until all are healthy, beyond `health_timeout`.
 pub const REPLICAS_START_MS: i64 = 60 * 1000;
+/// How long smoke tests of a release may take, all of them.
+pub const SMOKE_MS: i64 = 5 * 60 * 1000;
+/// How long a release waits beside the old one for a person to promote it.
+pub const PROMOTE_MS: i64 = 24 * HOUR_MS;
+/// How far back the judge of a watched release looks.
+pub const WATCH_LOOK_MS: i64 = 60 * 1000;
+/// Most characters of a cause that a person notes.
+pub const CAUSE_CHARS_MAX: usize = 2_000;
 /// Facts that one command may cause before the machine is said to be running in circles.
 pub const FACTS_PER_COMMAND_MAX: usize = 1_000_000;
 /// Tries at delivering one notification.

@@ -1,5 +1,6 @@
 //! What the outside world should now do. Orders are computed from the state, never remembered.
 
+use crate::fact::Entrance;
 use crate::ids::{AttemptId, CheckId, DeploymentId, NotificationId, Place, PushId, ReleaseDigest};
 
 /// One outstanding order. Two orders are the same when they are equal: that is their idempotency key.
@@ -25,13 +26,17 @@ pub enum Order {
     /// Put the question to the check.
     AskCheck(CheckId),
     /// Choose an address for the place.
-    AssignAddress(Place),
+    AssignAddress(Place, Entrance),
     /// Have these replicas running, and no others.
     KeepReplicas(Vec<WantedReplica>),
     /// Have the gateway carry the traffic of all places as of these generations.
     CarryTraffic(Vec<(Place, u64)>),
     /// See when the deployment's replicas have nothing more in flight.
     DrainArm(Place, DeploymentId),
+    /// See when one replica, which gets no traffic any more, has nothing in flight.
+    DrainReplica(Place, DeploymentId, u32),
+    /// Try a release that runs and has no traffic yet.
+    SmokeTest(DeploymentId),
     /// Deliver a notification.
     Notify(NotificationId),
 }
@@ -66,14 +71,17 @@ impl Order {
     pub const fn after_crash(&self) -> AfterCrash {
         match self {
             Self::StartJob(_) | Self::FollowJob(_) => AfterCrash::Once,
-            Self::SettlePush(_) | Self::AskJob(_) | Self::KeepReplicas(_) | Self::DrainArm(..) => {
-                AfterCrash::Query
-            }
+            Self::SettlePush(_)
+            | Self::AskJob(_)
+            | Self::KeepReplicas(_)
+            | Self::DrainArm(..)
+            | Self::DrainReplica(..) => AfterCrash::Query,
             Self::CancelJob(_)
             | Self::KillJob(_)
             | Self::AskCheck(_)
-            | Self::AssignAddress(_)
+            | Self::AssignAddress(..)
             | Self::CarryTraffic(_)
+            | Self::SmokeTest(_)
             | Self::Notify(_) => AfterCrash::Repeat,
         }
     }

@@ -20,6 +20,9 @@ pub struct Policy {
     /// `[[freeze]]`, in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,
+    /// `[[on_call]]`, in file order: the first whose time it is is on call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_call: Vec<Shift>,
 }
 
 impl Policy {
@@ -51,6 +54,29 @@ pub struct Service {
     pub replicas: u32,
     /// The line of `qnt9.toml` on which `health` stands, for error messages.
     pub health_line: u32,
+    /// What a new release must answer before it gets any traffic.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub smoke: Vec<SmokeTest>,
+}
+
+/// One entry of `smoke`: asked of a release that runs and has no traffic yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SmokeTest {
+    /// A path that must be answered 200.
+    Path(String),
+    /// A program of the release and its arguments, which must exit with 0. `URL` says where the release
+    /// answers.
+    Command(Vec<String>),
+}
+
+impl fmt::Display for SmokeTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "GET {path}"),
+            Self::Command(command) => f.write_str(&command.join(" ")),
+        }
+    }
 }
 
 /// What starts a deployment to an environment.
@@ -91,6 +117,12 @@ pub struct EnvironmentPolicy {
     /// How long a job may wait here, when the file says so; see [`EnvironmentPolicy::expire_ms`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_after_ms: Option<i64>,
+    /// How long a new release is watched once it has all traffic, and what it must keep to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchRule>,
+    /// The secret that holds the address to which it is told how deployments here end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<String>,
 }
 
 impl EnvironmentPolicy {
@@ -225,9 +257,36 @@ pub struct EvidenceRule {
     pub kind: String,
     /// In which environment; without one, of the commit itself.
     pub environment: Option<EnvironmentName>,
+    /// How old it may be at most. With an age, evidence of no environment may be of any commit: a backup
+    /// belongs to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_ms: Option<i64>,
 }
 
-/// `rollout = { strategy, steps, step_for, min_requests }`.
+/// `watch = { for, max_error_rate, p99, min_requests }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchRule {
+    /// How long.
+    pub for_ms: i64,
+    /// How many of a thousand requests may be bad.
+    pub bad_per_mille: u32,
+    /// In how many milliseconds 99 of 100 requests are to be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_ms: Option<i64>,
+    /// Requests without which nothing was proved at the end.
+    pub min_requests: u64,
+}
+
+/// `[[on_call]]`: who is to be called, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shift {
+    /// Who.
+    pub who: String,
+    /// When.
+    pub windows: Vec<Window>,
+}
+
+/// `rollout = { strategy, .. }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutRule {
     /// Percent of traffic at each step, rising, the last 100. `[100]` moves all at once.
@@ -236,12 +295,57 @@ pub struct RolloutRule {
     pub step_for_ms: i64,
     /// Requests the new release must have answered at a step before it is judged well.
     pub min_requests: u64,
+    /// What there is beside shares of the traffic.
+    #[serde(default, skip_serializing_if = "Strategy::is_by_share")]
+    pub strategy: Strategy,
 }
 
 impl RolloutRule {
     /// All traffic at once, as soon as the replicas are healthy.
     #[must_use]
     pub fn at_once() -> Self {
-        Self { steps: vec![100], step_for_ms: 0, min_requests: 0 }
+        let strategy = Strategy::ByShare;
+        Self { steps: vec![100], step_for_ms: 0, min_requests: 0, strategy }
     }
+}
+
+/// How a new release takes the place of the old one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Both run, and the new one's share of the traffic grows step by step.
+    #[default]
+    ByShare,
+    /// The new one runs beside the old one at an address of its own until it is promoted: one switch.
+    BlueGreen {
+        /// Who promotes it.
+        promote: Promote,
+        /// How long the old one's replicas are kept after that.
+        keep_ms: i64,
+    },
+    /// Replicas of the new one take the place of replicas of the old one.
+    Rolling {
+        /// How many replicas there may be beyond the wanted number.
+        max_surge: u32,
+        /// How many of the wanted number may be missing.
+        max_unavailable: u32,
+    },
+}
+
+impl Strategy {
+    /// Whether there is nothing beside shares of the traffic.
+    #[must_use]
+    pub fn is_by_share(&self) -> bool {
+        *self == Self::ByShare
+    }
+}
+
+/// Who lets a release that runs beside the old one have the traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Promote {
+    /// Nobody: it gets it as soon as its smoke tests have passed.
+    Auto,
+    /// A person.
+    Manual,
 }

@@ -11,6 +11,7 @@ pub mod jobs;
 pub(crate) mod notify;
 pub(crate) mod pushes;
 pub(crate) mod replicas;
+pub(crate) mod smoke;
 pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,10 +194,16 @@ async fn carry_out(core: &Core, stream: &StreamId, order: &Order) -> Result<(), 
         Order::AskJob(attempt) => jobs::ask(core, stream, attempt).await,
         Order::AskCheck(check) => checks::ask(core, stream, *check).await,
         Order::CancelJob(attempt) => jobs::cancel(core, stream, attempt).await,
-        Order::AssignAddress(place) => addresses::assign(core, stream, place).await,
+        Order::AssignAddress(place, entrance) => {
+            addresses::assign(core, stream, place, *entrance).await
+        }
         Order::DrainArm(place, deployment) => {
             traffic::drain(core, stream, place, *deployment).await
         }
+        Order::DrainReplica(place, deployment, replica) => {
+            traffic::drain_replica(core, stream, place, *deployment, *replica).await
+        }
+        Order::SmokeTest(deployment) => smoke::test(core, stream, *deployment).await,
         Order::Notify(notification) => notify::deliver(core, stream, *notification).await,
         Order::KeepReplicas(_) | Order::CarryTraffic(_) => Ok(()),
     }

@@ -19,17 +19,17 @@ macro_rules! kinds {
 
 kinds! {
     /// Every kind of fact.
-    FACTS, fact_index, Fact { PersonAdded, RoleChanged, TokenIssued, TokenRevoked, ProjectCreated, PushOffered, PushSettled, CommitsSeen, PolicyAdopted, PolicyRefused, WorkflowRefused, SchedulesAdopted, ScheduleSkipped, MachineWoke, RunCreated, RunStarted, RunSuperseded, RunCancelRequested, RunKillRequested, RunFinished, JobPlanned, JobSkipped, JobImpossible, JobAdmitted, JobCancelRequested, ApprovalGiven, ApprovalRejected, GatesOpened, GatesClosed, JobSuperseded, CheckRequested, CheckDelivered, CheckUndelivered, CheckAnswered, JobStarted, LeaseRenewed, JobUnheard, JobKillRequested, StepFinished, LogSealed, JobFinished, JobLost, JobRerun, JobResumeRequested, JobResumed, ArtifactKept, WaitDeclared, LoadDriven, ReleaseBuilt, EvidenceRecorded, StateLocked, StateUnlocked, StateWritten, StateDeleted, PlanRecorded, AddressAssigned, DeploymentRequested, ReplicaReady, ReplicaLost, ReplicaFailed, WeightChanged, TrafficApplied, WindowJudged, DeploymentFinished, ArmDrained, NotificationPosted, NotificationDelivered, NotificationFailed, SecretSet, SecretRemoved }
+    FACTS, fact_index, Fact { PersonAdded, RoleChanged, TokenIssued, TokenRevoked, ProjectCreated, PushOffered, PushSettled, CommitsSeen, PolicyAdopted, PolicyRefused, WorkflowRefused, SchedulesAdopted, ScheduleSkipped, MachineWoke, RunCreated, RunStarted, RunSuperseded, RunCancelRequested, RunKillRequested, RunFinished, JobPlanned, JobSkipped, JobImpossible, JobAdmitted, JobCancelRequested, ApprovalGiven, ApprovalRejected, GatesOpened, GatesClosed, JobSuperseded, CheckRequested, CheckDelivered, CheckUndelivered, CheckAnswered, JobStarted, LeaseRenewed, JobUnheard, JobKillRequested, StepFinished, LogSealed, JobFinished, JobLost, JobRerun, JobResumeRequested, JobResumed, ArtifactKept, WaitDeclared, LoadDriven, ReleaseBuilt, EvidenceRecorded, CauseNoted, StateLocked, StateUnlocked, StateWritten, StateDeleted, PlanRecorded, AddressAssigned, DeploymentRequested, ReplicaReady, ReplicaLost, ReplicaFailed, WeightChanged, TrafficApplied, WindowJudged, DeploymentFinished, ArmDrained, SmokeTested, Promoted, ReplicasShifted, ReplicaDrained, WarmEnded, WindowWatched, WatchEnded, NotificationPosted, NotificationDelivered, NotificationFailed, SecretSet, SecretRemoved }
 }
 
 kinds! {
     /// Every kind of command.
-    COMMANDS, command_index, Command { Tick, Wake, AddPerson, ChangeRole, IssueToken, RevokeToken, CreateProject, OfferPush, SettlePush, ImportCommits, Dispatch, Rerun, RetryFrom, CancelRun, ForceCancelRun, Approve, Reject, AnswerCheck, CheckTried, StartJob, FinishStep, SealLog, FinishJob, LoseJob, RenewLease, ResumeJob, ResolveLost, KeepArtifact, Wait, DriveLoad, BuildRelease, RecordEvidence, RecordPlan, Deploy, Rollback, AbortRollout, Notify, LockState, UnlockState, WriteState, DeleteState, AssignAddress, ReplicaReady, ReplicaLost, ReplicaFailed, TrafficApplied, CountWindow, ArmDrained, NotificationTried, SetSecret, RemoveSecret }
+    COMMANDS, command_index, Command { Tick, Wake, AddPerson, ChangeRole, IssueToken, RevokeToken, CreateProject, OfferPush, SettlePush, ImportCommits, Dispatch, Rerun, RetryFrom, CancelRun, ForceCancelRun, Approve, Reject, AnswerCheck, CheckTried, StartJob, FinishStep, SealLog, FinishJob, LoseJob, RenewLease, ResumeJob, ResolveLost, KeepArtifact, Wait, DriveLoad, BuildRelease, RecordEvidence, NoteCause, RecordPlan, Deploy, Promote, Rollback, AbortRollout, Notify, LockState, UnlockState, WriteState, DeleteState, AssignAddress, ReplicaReady, ReplicaLost, ReplicaFailed, TrafficApplied, CountWindow, WatchWindow, SmokeTested, ReplicaDrained, ArmDrained, NotificationTried, SetSecret, RemoveSecret }
 }
 
 kinds! {
     /// Every kind of order.
-    ORDERS, order_index, Order { SettlePush, StartJob, FollowJob, CancelJob, KillJob, AskJob, AskCheck, AssignAddress, KeepReplicas, CarryTraffic, DrainArm, Notify }
+    ORDERS, order_index, Order { SettlePush, StartJob, FollowJob, CancelJob, KillJob, AskJob, AskCheck, AssignAddress, KeepReplicas, CarryTraffic, DrainArm, DrainReplica, SmokeTest, Notify }
 }
 
 kinds! {

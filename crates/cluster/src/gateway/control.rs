@@ -41,6 +41,9 @@ pub(super) enum Ask {
     Status,
     /// Say when nothing of a weightless arm is in flight any more, or how much still is after `wait_ms`.
     Drain { place: Place, arm: String, wait_ms: u64 },
+    /// Say when no request can be on its way to a backend that no arm names any more, or how many still
+    /// are after `wait_ms`.
+    DrainBackend { place: Place, backend: std::net::SocketAddr, wait_ms: u64 },
     /// Take no more connections, answer what has begun, and end.
     Stop,
 }
@@ -269,6 +272,25 @@ impl Control {
     ) -> Result<u64, ControlError> {
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         let ask = Ask::Drain { place: place.clone(), arm: arm.to_owned(), wait_ms };
+        match self.ask(&ask, wait + ANSWER_TIMEOUT).await? {
+            Answer::Drained { in_flight } => Ok(in_flight),
+            other => Err(self.confused(&other)),
+        }
+    }
+
+    /// Waits until no request is on its way to a backend that no arm of the place names any more, at most
+    /// `wait`, and answers how many requests still are.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`] when an arm still names the backend.
+    pub async fn drain_backend(
+        &mut self,
+        place: &Place,
+        backend: std::net::SocketAddr,
+        wait: Duration,
+    ) -> Result<u64, ControlError> {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let ask = Ask::DrainBackend { place: place.clone(), backend, wait_ms };
         match self.ask(&ask, wait + ANSWER_TIMEOUT).await? {
             Answer::Drained { in_flight } => Ok(in_flight),
             other => Err(self.confused(&other)),

@@ -98,6 +98,17 @@ impl Route {
         self.arms.iter().flat_map(|arm| &arm.backends)
     }
 
+    /// Whether one of its arms names this backend.
+    pub(super) fn names(&self, backend: SocketAddr) -> bool {
+        self.backends().any(|known| known.address == backend)
+    }
+
+    /// Requests that the backend is working on.
+    pub(super) fn in_flight(&self, backend: SocketAddr) -> u64 {
+        let known = self.backends().filter(|known| known.address == backend);
+        known.map(|known| known.in_flight()).max().unwrap_or(0)
+    }
+
     /// The arm whose turn it is; `None` when none carries traffic.
     pub(super) fn choose(&self) -> Option<usize> {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner).next()

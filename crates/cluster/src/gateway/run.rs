@@ -282,6 +282,37 @@ impl Gateway {
         }
     }
 
+    /// Requests on their way to a backend, once there can be none or `wait` is over; `None` when an arm
+    /// in use names the backend. A request chooses its backend from the route that it found on arrival,
+    /// so as long as anybody holds a replaced route that names it, one may be about to be sent.
+    async fn drain_backend(
+        &self,
+        place: &Place,
+        backend: SocketAddr,
+        wait: Duration,
+    ) -> Option<u64> {
+        let deadline = Instant::now().checked_add(wait);
+        loop {
+            let carried = self.carried.lock().await;
+            let routes = carried.open.values().map(|open| open.entrance.route());
+            let names = |route: &Route| route.place == *place && route.names(backend);
+            if routes.into_iter().any(|route| names(&route)) {
+                return None;
+            }
+            let held = |route: &&Arc<Route>| names(route) && Arc::strong_count(route) > 1;
+            let held: Vec<&Arc<Route>> = carried.replaced.iter().filter(held).collect();
+            let in_flight = held.iter().map(|route| route.in_flight(backend)).max();
+            let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            match in_flight {
+                None => return Some(0),
+                Some(in_flight) if is_over => return Some(in_flight),
+                Some(_) => {}
+            }
+            drop(carried);
+            sleep(DRAIN_LOOK).await;
+        }
+    }
+
     async fn end_window(&self) {
         self.carried.lock().await.end_window();
     }

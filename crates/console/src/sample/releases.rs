@@ -1,6 +1,6 @@
 //! Plans, releases and how they are rolled out.
 
-use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Verdict};
+use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Entrance, RolloutTerms, Verdict};
 use qnt9_model::plan::{PlanAction, PlanLine, PlanSummary};
 use qnt9_model::{Actor, AttemptId, CallKey, DeploymentId, Fact, Place, UserText};
 
@@ -39,6 +39,7 @@ impl Sample {
             commit: sha(commit),
             configuration: Vec::new(),
             bytes: 6_812_345,
+            further: Vec::new(),
         };
         self.fact(&by, built);
         let tests = Fact::EvidenceRecorded {
@@ -116,12 +117,17 @@ impl Sample {
                 health_timeout_ms: 30 * SECOND,
                 service: None,
                 settings: vec![("DATABASE_URL".to_owned(), UserText::from("postgres://secret"))],
+                terms: RolloutTerms::default(),
             },
         );
         let id = DeploymentId(id);
         if self.state.projects[&self.stream].places[place].address.is_none() {
             let address = "127.0.0.1:9012".to_owned();
-            self.by_machine(Fact::AddressAssigned { place: place.clone(), address });
+            self.by_machine(Fact::AddressAssigned {
+                place: place.clone(),
+                entrance: Entrance::Main,
+                address,
+            });
         }
         for replica in 0..2 {
             self.pass(400);

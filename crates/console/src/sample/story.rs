@@ -100,7 +100,14 @@ impl Sample {
         let approver = name.to_owned();
         self.fact(
             &by,
-            Fact::ApprovalGiven { run, environment, person: approver, subjects, comment },
+            Fact::ApprovalGiven {
+                run,
+                environment,
+                person: approver,
+                subjects,
+                comment,
+                rollback_plan: None,
+            },
         );
     }
 

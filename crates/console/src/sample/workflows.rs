@@ -102,6 +102,8 @@ pub(super) fn policy() -> Policy {
         windows: Vec::new(),
         checks: Vec::new(),
         expire_after_ms: None,
+        watch: None,
+        notify: None,
     };
     let mut production = environment("production", "main");
     production.trigger = Trigger::Manual;
@@ -113,11 +115,19 @@ pub(super) fn policy() -> Policy {
     });
     production.wait_ms = 10 * MINUTE;
     production.evidence = vec![
-        EvidenceRule { kind: "tests".to_owned(), environment: None },
-        EvidenceRule { kind: "load-test".to_owned(), environment: Some("staging".into()) },
+        EvidenceRule { kind: "tests".to_owned(), environment: None, max_age_ms: None },
+        EvidenceRule {
+            kind: "load-test".to_owned(),
+            environment: Some("staging".into()),
+            max_age_ms: None,
+        },
     ];
-    production.rollout =
-        RolloutRule { steps: vec![5, 25, 50, 100], step_for_ms: MINUTE, min_requests: 50 };
+    production.rollout = RolloutRule {
+        steps: vec![5, 25, 50, 100],
+        step_for_ms: MINUTE,
+        min_requests: 50,
+        ..RolloutRule::at_once()
+    };
     Policy {
         project: "qnt9-srs".to_owned(),
         services: vec![Service {
@@ -127,6 +137,7 @@ pub(super) fn policy() -> Policy {
             health_timeout_ms: 30 * SECOND,
             replicas: 2,
             health_line: 9,
+            smoke: Vec::new(),
         }],
         environments: vec![
             environment("development", "develop"),

@@ -1,38 +1,45 @@
 //! Deployments: asked for, their replicas and traffic, ended.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use qnt9_model::fact::{Counts, DeploymentOutcome, Verdict};
+use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Entrance, Verdict};
 use qnt9_model::planted::{self, Fault};
-use qnt9_model::policy::EnvironmentPolicy;
+use qnt9_model::policy::{EnvironmentPolicy, Strategy};
 use qnt9_model::{DeploymentId, EnvironmentName, Fact, Place};
 
 use super::Applying;
 use crate::packed::Packed;
-use crate::state::Deployment;
+use crate::rollout;
+use crate::state::{Deployment, Shift, Watched};
 
 impl Applying<'_> {
     pub(super) fn deployment(&mut self, fact: &Fact) {
         let time = self.time();
         match fact {
-            Fact::AddressAssigned { place, address } => {
+            Fact::AddressAssigned { place, entrance, address } => {
                 let state = self.project.places.entry(place.clone()).or_default();
-                state.address = Some(address.clone());
+                match entrance {
+                    Entrance::Main => state.address = Some(address.clone()),
+                    Entrance::Preview => state.preview = Some(address.clone()),
+                }
                 state.generation += 1;
             }
             Fact::DeploymentRequested { .. } => self.request_deployment(fact),
             Fact::ReplicaReady { deployment, replica, address } => {
-                self.rollout(*deployment, |d| {
+                self.replicas(*deployment, |d| {
                     d.ready.insert(*replica, address.clone());
+                    if d.ready.len() as u32 >= d.wanted() {
+                        d.all_ready.get_or_insert(time);
+                    }
                 });
             }
             Fact::ReplicaLost { deployment, replica, .. } => {
-                self.rollout(*deployment, |d| {
+                self.replicas(*deployment, |d| {
                     d.ready.remove(replica);
                 });
             }
             Fact::ReplicaFailed { deployment, report, .. } => {
-                self.rollout(*deployment, |d| d.replica_failure = Some(report.clone()));
+                self.replicas(*deployment, |d| d.replica_failure = Some(report.clone()));
             }
             Fact::WeightChanged { deployment, percent } => {
                 let generation = self.rollout(*deployment, |d| {
@@ -66,6 +73,59 @@ impl Applying<'_> {
                 }
                 self.project.up.remove(deployment);
             }
+            _ => self.conduct(fact),
+        }
+    }
+
+    /// What there is to rollouts beside shares of the traffic, and what comes after them.
+    fn conduct(&mut self, fact: &Fact) {
+        let time = self.time();
+        let actor = self.entry.actor.clone();
+        let deployments = &mut self.project.deployments;
+        match fact {
+            Fact::SmokeTested { deployment, passed, report } => {
+                if let Some(d) = deployments.get_mut(deployment) {
+                    d.smoke = Some((*passed, report.clone()));
+                }
+            }
+            Fact::Promoted { deployment } => {
+                if let Some(d) = deployments.get_mut(deployment) {
+                    d.promoted = Some((actor, time));
+                }
+            }
+            Fact::ReplicasShifted { deployment, own, former } => {
+                self.rollout(*deployment, |d| {
+                    d.shift = Some(Shift { own: *own, former: *former, since: time });
+                });
+            }
+            Fact::ReplicaDrained { deployment, replica } => {
+                self.rollout(*deployment, |d| {
+                    d.gone.insert(*replica);
+                    d.ready.remove(replica);
+                });
+            }
+            Fact::WarmEnded { deployment } => {
+                let place = deployments.get(deployment).map(|d| d.place.clone());
+                if let Some(state) = place.and_then(|place| self.project.places.get_mut(&place)) {
+                    state.warm = None;
+                }
+            }
+            Fact::WindowWatched { deployment, window, counts, slow, verdict, reason } => {
+                let d = deployments.get_mut(deployment);
+                if let Some(watched) = d.and_then(|d| d.watched.as_mut()) {
+                    watched.window = *window;
+                    watched.count(time, *counts, *slow);
+                    (watched.verdict, watched.reason) = (*verdict, reason.clone());
+                }
+            }
+            Fact::WatchEnded { deployment, verdict, reason } => {
+                let d = deployments.get_mut(deployment);
+                if let Some(watched) = d.and_then(|d| d.watched.as_mut()) {
+                    watched.ended = Some(time);
+                    watched.recent.clear();
+                    (watched.verdict, watched.reason) = (*verdict, reason.clone());
+                }
+            }
             _ => {}
         }
     }
@@ -88,6 +148,7 @@ impl Applying<'_> {
             health_timeout_ms,
             service,
             settings,
+            terms,
         } = fact
         else {
             return;
@@ -95,6 +156,14 @@ impl Applying<'_> {
         let id = DeploymentId(self.entry.sequence);
         let state = self.project.places.entry(place.clone()).or_default();
         state.active = Some(id);
+        let previous = state.serving;
+        if terms.takes_over.is_some() {
+            state.warm = None;
+        }
+        let kept = terms.takes_over.and_then(|id| self.project.deployments.get(&id));
+        let ready = kept.map(|kept| kept.ready.clone()).unwrap_or_default();
+        let former = previous.and_then(|id| self.project.deployments.get(&id));
+        let time = self.entry.time;
         let deployment = Deployment {
             id,
             call: call.clone(),
@@ -102,7 +171,7 @@ impl Applying<'_> {
             place: place.clone(),
             release: release.clone(),
             direction: *direction,
-            previous: state.serving,
+            previous,
             replicas: *replicas,
             steps: steps.clone(),
             step_for_ms: *step_for_ms,
@@ -112,7 +181,8 @@ impl Applying<'_> {
             rules: self.rules_of(&place.environment),
             settings: settings.clone(),
             requested: self.entry.time,
-            ready: BTreeMap::new(),
+            all_ready: (ready.len() as u32 >= *replicas).then_some(time),
+            ready,
             replica_failure: None,
             percent: 0,
             percent_reached: 0,
@@ -127,6 +197,12 @@ impl Applying<'_> {
             windows: Packed::default(),
             outcome: None,
             drained: false,
+            terms: terms.clone(),
+            smoke: None,
+            promoted: None,
+            shift: rollout::first_shift(&terms.strategy, *replicas, former, time),
+            gone: BTreeSet::new(),
+            watched: None,
         };
         self.project.up.insert(id);
         self.project.deployments.insert(id, deployment);
@@ -140,6 +216,17 @@ impl Applying<'_> {
         let state = self.project.places.entry(deployment.place.clone()).or_default();
         state.generation += 1;
         state.generation
+    }
+
+    /// Changes what is known of a deployment's replicas, also where another has taken them over.
+    fn replicas(&mut self, id: DeploymentId, change: impl Fn(&mut Deployment)) {
+        self.rollout(id, &change);
+        let deployments = self.project.up.iter().filter_map(|id| self.project.deployments.get(id));
+        let takes_over = |d: &&Deployment| d.terms.takes_over == Some(id);
+        let others: Vec<DeploymentId> = deployments.filter(takes_over).map(|d| d.id).collect();
+        for other in others {
+            self.rollout(other, &change);
+        }
     }
 
     fn traffic_applied(&mut self, place: &Place, generation: u64) {
@@ -164,17 +251,33 @@ impl Applying<'_> {
             if *outcome != DeploymentOutcome::Succeeded {
                 d.percent = 0;
                 d.history.push((time, 0));
+            } else if let Some(rule) = &d.terms.watch {
+                d.watched = Some(Watched::begin(time, rule));
             }
         });
         let Some(deployment) = self.project.deployments.get(&id) else { return };
+        let previous = deployment.previous;
+        let keep_ms = match deployment.terms.strategy {
+            Strategy::BlueGreen { keep_ms, .. } => keep_ms,
+            Strategy::ByShare | Strategy::Rolling { .. } => 0,
+        };
+        let succeeded = *outcome == DeploymentOutcome::Succeeded;
         if let Some(state) = self.project.places.get_mut(&deployment.place) {
-            let succeeded = *outcome == DeploymentOutcome::Succeeded;
             if succeeded || !planted::is(Fault::PlaceStaysBusy) {
                 state.active = None;
             }
             if succeeded || planted::is(Fault::RolledBackServes) {
                 state.serving = Some(id);
             }
+            if succeeded && deployment.direction == Direction::Forward && keep_ms > 0 {
+                state.warm = previous.map(|previous| (previous, time.plus(keep_ms)));
+            }
+        }
+        // What made room comes back, since what it made room for is gone.
+        if let Some(previous) = previous.and_then(|id| self.project.deployments.get_mut(&id))
+            && !succeeded
+        {
+            previous.gone.clear();
         }
     }
 }

@@ -10,7 +10,7 @@ impl Applying<'_> {
     pub(super) fn gates(&mut self, fact: &Fact) {
         let (at, demo) = (self.time(), self.by_demo());
         match fact {
-            Fact::ApprovalGiven { run, environment, person, subjects, comment } => {
+            Fact::ApprovalGiven { run, environment, person, subjects, comment, rollback_plan } => {
                 let approval = Approval {
                     person: person.clone(),
                     demo,
@@ -18,6 +18,7 @@ impl Applying<'_> {
                     subjects: subjects.clone(),
                     approved: true,
                     comment: comment.clone(),
+                    rollback_plan: rollback_plan.clone(),
                 };
                 self.gated_legs(*run, environment, |leg| leg.approvals.push(approval.clone()));
             }
@@ -29,6 +30,7 @@ impl Applying<'_> {
                     subjects: Default::default(),
                     approved: false,
                     comment: comment.clone(),
+                    rollback_plan: None,
                 };
                 self.gated_legs(*run, environment, |leg| leg.approvals.push(approval.clone()));
             }

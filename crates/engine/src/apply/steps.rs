@@ -1,10 +1,10 @@
 //! What steps ask for: waits, load, releases, evidence, plans.
 
-use qnt9_model::Fact;
 use qnt9_model::fact::Span;
+use qnt9_model::{Actor, Fact};
 
 use super::Applying;
-use crate::state::{Evidence, Plan, Release, Wait};
+use crate::state::{Cause, Evidence, Plan, Release, Wait};
 
 impl Applying<'_> {
     pub(super) fn step_call(&mut self, fact: &Fact) {
@@ -19,10 +19,13 @@ impl Applying<'_> {
                 let span = Span { started: *started, finished: *finished };
                 project.loads.insert(call.clone(), span);
             }
-            Fact::ReleaseBuilt { release, service, commit, configuration, bytes, .. } => {
+            Fact::ReleaseBuilt {
+                release, service, commit, configuration, bytes, further, ..
+            } => {
                 let state = Release {
                     digest: release.clone(),
                     service: service.clone(),
+                    further: further.clone(),
                     commit: commit.clone(),
                     configuration: configuration.clone(),
                     bytes: *bytes,
@@ -54,7 +57,18 @@ impl Applying<'_> {
                 summary: summary.clone(),
                 time_scale: *time_scale,
                 at: time,
+                cause: None,
             }),
+            Fact::CauseNoted { kind, environment, cause } => {
+                let by = match &self.entry.actor {
+                    Actor::Person { name, .. } => name.clone(),
+                    other => other.to_string(),
+                };
+                let cause = Cause { by, text: cause.clone(), at: time };
+                if let Some(evidence) = project.evidence_to_explain(environment, kind) {
+                    evidence.cause = Some(cause);
+                }
+            }
             Fact::PlanRecorded { call, environment, hash, summary } => {
                 let plan = Plan {
                     call: call.clone(),

@@ -7,6 +7,7 @@ use qnt9_model::{EnvironmentName, Millis, Refusal, Role, RunId, UserText};
 
 use super::On;
 use crate::gates::{Gate, excluded};
+use crate::rollback::RollbackPlan;
 use crate::state::{LegPhase, LegState, Run};
 
 pub(super) fn approve(
@@ -42,6 +43,7 @@ pub(super) fn approve(
         person: person.to_owned(),
         subjects,
         comment: comment.map(UserText::from),
+        rollback_plan: Some(RollbackPlan::of_run(on.project, run, environment).digest()),
     }])
 }
 

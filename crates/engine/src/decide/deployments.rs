@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use qnt9_model::fact::{DeploymentOutcome, Direction, Fact};
+use qnt9_model::fact::{DeploymentOutcome, Direction, Entrance, Fact, RolloutTerms};
 use qnt9_model::planted::{self, Fault};
-use qnt9_model::policy::{RolloutRule, Service};
+use qnt9_model::policy::{Promote, RolloutRule, Strategy, WatchRule};
 use qnt9_model::{
-    Command, DeploymentId, EnvironmentName, Place, Refusal, ReleaseDigest, Role, UserText,
+    CallKey, Command, DeploymentId, EnvironmentName, Place, Refusal, ReleaseDigest, Role, UserText,
 };
 
 use super::On;
 use crate::judge::judge;
 use crate::state::Deployment;
+use crate::{aftermath, announcement, rollback, rollout};
 
 pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     match command {
@@ -58,9 +59,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
             if known.is_some_and(is_the_same) {
                 return Ok(Vec::new());
             }
-            let direction = Direction::Forward;
-            let request = Request { environment, release, settings, direction, service: None };
-            request.facts(on, Some(call.clone()))
+            Request { environment, release, settings }.facts(on, call)
         }
         Command::Rollback { environment, to } => {
             on.person("roll back", Role::Approver)?;
@@ -69,17 +68,23 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
         }
         Command::AbortRollout { environment } => {
             let person = on.person("stop a rollout", Role::Approver)?;
-            let active = active(on, environment).ok_or_else(|| Refusal::Unknown {
+            let stopped = |active: &Deployment| Fact::DeploymentFinished {
+                deployment: active.id,
+                outcome: DeploymentOutcome::RolledBack {
+                    reason: format!("{person} stopped it"),
+                    at_percent: active.percent,
+                },
+            };
+            // The first: those of the other services of its release follow it.
+            let first = on.project.rolling_out(environment).next().map(stopped);
+            let first = first.ok_or_else(|| Refusal::Unknown {
                 what: "rollout to",
                 name: environment.to_string(),
                 known: None,
             })?;
-            let outcome = DeploymentOutcome::RolledBack {
-                reason: format!("{person} stopped it"),
-                at_percent: active.percent,
-            };
-            Ok(vec![Fact::DeploymentFinished { deployment: active.id, outcome }])
+            Ok(announcement::with(on.project, vec![first], on.now))
         }
+        Command::Promote { environment } => promote(on, environment),
         _ => {
             on.platform_only("speak for runner or gateway")?;
             report(on, command)
@@ -87,15 +92,8 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
     }
 }
 
-/// The rollout that is going on in an environment.
-fn active<'a>(on: &On<'a>, environment: &EnvironmentName) -> Option<&'a Deployment> {
-    let mut places =
-        on.project.places.iter().filter(|(place, _)| &place.environment == environment);
-    places.find_map(|(_, state)| on.project.deployments.get(&state.active?))
-}
-
 fn nothing_rolls_out(on: &On<'_>, environment: &EnvironmentName) -> Result<(), Refusal> {
-    match active(on, environment) {
+    match on.project.rolling_out(environment).next() {
         Some(_) if planted::is(Fault::TwoRollouts) => Ok(()),
         None => Ok(()),
         Some(active) => Err(Refusal::RolloutGoing {
@@ -110,58 +108,64 @@ struct Request<'a> {
     environment: &'a EnvironmentName,
     release: &'a ReleaseDigest,
     settings: &'a [(String, String)],
-    direction: Direction,
-    /// How it ran here before; `qnt9.toml` says it for what did not.
-    service: Option<&'a Service>,
 }
 
 impl Request<'_> {
-    fn facts(&self, on: &On<'_>, call: Option<qnt9_model::CallKey>) -> Result<Vec<Fact>, Refusal> {
-        let refuse = |reason: String| Refusal::Release {
-            release: self.release.short(),
-            environment: self.environment.clone(),
-            reason,
-        };
+    /// One request for each service of the release.
+    fn facts(&self, on: &On<'_>, call: &CallKey) -> Result<Vec<Fact>, Refusal> {
         let release = on
             .project
             .releases
             .get(self.release)
-            .ok_or_else(|| refuse("there is no such release here".to_owned()))?;
+            .ok_or_else(|| self.refusal("there is no such release here".to_owned()))?;
+        nothing_rolls_out(on, self.environment)?;
+        release.services().map(|service| self.fact(on, call, service)).collect()
+    }
+
+    fn fact(&self, on: &On<'_>, call: &CallKey, service: &str) -> Result<Fact, Refusal> {
         let policy = on.project.policy.as_ref().map(|(_, policy)| policy);
-        let said = || policy.and_then(|policy| policy.service(&release.service));
-        let service = self.service.or_else(said);
-        let service = service.ok_or_else(|| {
-            refuse(format!(
-                "qnt9.toml has no [service.{}] that says how to run it",
-                release.service
-            ))
+        let said = policy.and_then(|policy| policy.service(service)).ok_or_else(|| {
+            self.refusal(format!("qnt9.toml has no [service.{service}] that says how to run it"))
         })?;
         let rules = policy.and_then(|policy| policy.environment(self.environment));
-        let place =
-            Place { environment: self.environment.clone(), service: release.service.clone() };
-        nothing_rolls_out(on, self.environment)?;
-        let rollout = match self.direction {
-            Direction::Forward => rules.map(|rules| rules.rollout.clone()),
-            Direction::Rollback => None,
+        let rollout = rules.map_or_else(RolloutRule::at_once, |rules| rules.rollout.clone());
+        let strategy = match rollout.strategy {
+            Strategy::BlueGreen { promote, keep_ms } => {
+                Strategy::BlueGreen { promote, keep_ms: on.project.scaled(keep_ms) }
+            }
+            other => other,
         };
-        let rollout = rollout.unwrap_or_else(RolloutRule::at_once);
-        Ok(vec![Fact::DeploymentRequested {
-            call,
+        let watch = rules.and_then(|rules| rules.watch.clone()).map(|watch| {
+            let for_ms = on.project.scaled(watch.for_ms);
+            WatchRule { for_ms, ..watch }
+        });
+        let place = Place { environment: self.environment.clone(), service: service.to_owned() };
+        Ok(Fact::DeploymentRequested {
+            call: Some(call.clone()),
             place,
             release: self.release.clone(),
-            direction: self.direction,
-            replicas: rules.and_then(|rules| rules.replicas).unwrap_or(service.replicas),
+            direction: Direction::Forward,
+            replicas: rules.and_then(|rules| rules.replicas).unwrap_or(said.replicas),
             steps: rollout.steps,
             step_for_ms: on.project.scaled(rollout.step_for_ms),
             min_requests: rollout.min_requests,
-            health_timeout_ms: service.health_timeout_ms,
-            service: Some(service.clone()),
+            health_timeout_ms: said.health_timeout_ms,
+            service: Some(said.clone()),
             settings: self
                 .settings
                 .iter()
                 .map(|(name, value)| (name.clone(), UserText::from(value.as_str())))
                 .collect(),
-        }])
+            terms: RolloutTerms { strategy, watch, takes_over: None },
+        })
+    }
+
+    fn refusal(&self, reason: String) -> Refusal {
+        Refusal::Release {
+            release: self.release.short(),
+            environment: self.environment.clone(),
+            reason,
+        }
     }
 }
 
@@ -171,56 +175,82 @@ fn roll_back(
     environment: &EnvironmentName,
     to: &ReleaseDigest,
 ) -> Result<Vec<Fact>, Refusal> {
+    let refuse = |reason: String| Refusal::Release {
+        release: to.short(),
+        environment: environment.clone(),
+        reason,
+    };
     let served = |d: &&Deployment| {
         d.place.environment == *environment
             && matches!(d.outcome, Some((DeploymentOutcome::Succeeded, _)))
     };
-    let deployments = on.project.deployments.values().filter(served);
-    let earlier = deployments.clone().rfind(|d| d.release == *to);
-    let earlier = earlier.ok_or_else(|| {
-        let known: BTreeSet<String> = deployments.map(|d| d.release.short()).collect();
-        Refusal::Release {
-            release: to.short(),
-            environment: environment.clone(),
-            reason: if known.is_empty() {
-                "nothing has served there yet".to_owned()
-            } else {
-                let known = super::names(known.iter());
-                format!("it never served there; a rollback goes to one of {known}")
-            },
-        }
-    })?;
+    let served = on.project.deployments.values().filter(served);
+    if !served.clone().any(|d| d.release == *to) {
+        let known: BTreeSet<String> = served.map(|d| d.release.short()).collect();
+        return Err(refuse(if known.is_empty() {
+            "nothing has served there yet".to_owned()
+        } else {
+            let known = super::names(known.iter());
+            format!("it never served there; a rollback goes to one of {known}")
+        }));
+    }
     if on.project.serving_environment(environment).is_some_and(|d| d.release == *to) {
-        return Err(Refusal::Release {
-            release: to.short(),
-            environment: environment.clone(),
-            reason: "it is what serves there now".to_owned(),
+        return Err(refuse("it is what serves there now".to_owned()));
+    }
+    rollback::facts(on.project, environment, to).map_err(refuse)
+}
+
+/// A person lets what waits beside the serving release have the traffic.
+fn promote(on: &On<'_>, environment: &EnvironmentName) -> Result<Vec<Fact>, Refusal> {
+    on.person("promote a release", Role::Approver)?;
+    let waiting: Vec<&Deployment> = on.project.rolling_out(environment).collect();
+    if waiting.is_empty() {
+        return Err(Refusal::Unknown {
+            what: "rollout to",
+            name: environment.to_string(),
+            known: None,
         });
     }
-    let settings: Vec<(String, String)> = earlier
-        .settings
-        .iter()
-        .map(|(name, value)| (name.clone(), value.show().to_owned()))
-        .collect();
-    if earlier.settings.iter().any(|(_, value)| matches!(value, UserText::Sealed(_))) {
+    // Asked again while the switch is under way, it changes nothing.
+    if waiting.iter().all(|d| d.promoted.is_some()) {
+        return Ok(Vec::new());
+    }
+    if let Some(unready) = waiting.iter().find(|d| !rollout::awaits_promotion(d)) {
+        let reason = match unready.terms.strategy {
+            Strategy::BlueGreen { promote: Promote::Manual, .. } => {
+                let (ready, wanted) = (unready.ready.len(), unready.wanted());
+                let tried = match rollout::must_be_tried(unready) {
+                    true => ", and its smoke tests have not ended",
+                    false => "",
+                };
+                format!("it is not ready: {ready} of {wanted} replicas are healthy{tried}")
+            }
+            _ => {
+                "it needs nobody to promote it; `promote = \"manual\"` of a blue-green rollout does"
+                    .to_owned()
+            }
+        };
         return Err(Refusal::Release {
-            release: to.short(),
+            release: unready.release.short(),
             environment: environment.clone(),
-            reason: "the settings it ran with were erased; deploy it by a workflow".to_owned(),
+            reason,
         });
     }
-    let (direction, service) = (Direction::Rollback, earlier.service.as_ref());
-    let request = Request { environment, release: to, settings: &settings, direction, service };
-    request.facts(on, None)
+    Ok(waiting.iter().map(|d| Fact::Promoted { deployment: d.id }).collect())
 }
 
 fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     let known = |id: &DeploymentId| on.project.deployments.get(id);
     Ok(match command {
-        Command::AssignAddress { place, address } => {
-            let assigned = on.project.places.get(place).is_none_or(|state| state.address.is_some());
-            let (place, address) = (place.clone(), address.clone());
-            if assigned { Vec::new() } else { vec![Fact::AddressAssigned { place, address }] }
+        Command::AssignAddress { place, entrance, address } => {
+            let known = on.project.places.get(place);
+            let assigned = known.is_none_or(|state| match entrance {
+                Entrance::Main => state.address.is_some(),
+                Entrance::Preview => state.preview.is_some(),
+            });
+            let (place, entrance, address) = (place.clone(), *entrance, address.clone());
+            let fact = Fact::AddressAssigned { place, entrance, address };
+            if assigned { Vec::new() } else { vec![fact] }
         }
         Command::ReplicaReady { deployment, replica, address } => {
             let same = known(deployment).is_none_or(|d| d.ready.get(replica) == Some(address));
@@ -271,6 +301,25 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 verdict,
                 reason,
             }]
+        }
+        Command::SmokeTested { deployment, passed, report } => {
+            let (deployment, passed) = (*deployment, *passed);
+            let awaited = known(&deployment).is_some_and(rollout::must_be_tried);
+            let report = UserText::from(report.as_str());
+            let fact = Fact::SmokeTested { deployment, passed, report };
+            if awaited { vec![fact] } else { Vec::new() }
+        }
+        Command::ReplicaDrained { deployment, replica } => {
+            let (deployment, replica) = (*deployment, *replica);
+            let leaving = known(&deployment)
+                .is_some_and(|d| rollout::leaving_replicas(on.project, d).any(|r| r == replica));
+            let fact = Fact::ReplicaDrained { deployment, replica };
+            if leaving { vec![fact] } else { Vec::new() }
+        }
+        Command::WatchWindow { deployment, window, counts, slow } => {
+            let watched = known(deployment)
+                .and_then(|d| aftermath::count(d, *window, *counts, *slow, on.now));
+            watched.into_iter().collect()
         }
         Command::ArmDrained { deployment } => {
             let leaving = known(deployment)

@@ -2,7 +2,8 @@
 //! changes nothing.
 
 use qnt9_model::fact::Fact;
-use qnt9_model::{CallKey, Command, Refusal, UserText};
+use qnt9_model::limits::CAUSE_CHARS_MAX;
+use qnt9_model::{CallKey, Command, EnvironmentName, Refusal, Role, UserText};
 
 use super::On;
 use crate::gates;
@@ -32,7 +33,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                 finished: span.finished,
             }])
         }
-        Command::BuildRelease { call, release, service, configuration, bytes } => {
+        Command::BuildRelease { call, release, service, configuration, bytes, further } => {
             let (run, _) = on.caller("build a release", &call.attempt)?;
             if on.project.releases.contains_key(release) {
                 return Ok(Vec::new());
@@ -44,6 +45,7 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                 commit: run.commit.clone(),
                 configuration: configuration.clone(),
                 bytes: *bytes,
+                further: further.clone(),
             }])
         }
         Command::RecordEvidence { call, kind, environment, passed, summary } => {
@@ -62,7 +64,38 @@ pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusa
                 summary: summary.clone(),
             }])
         }
+        Command::NoteCause { environment, kind, cause } => {
+            on.person("note a cause", Role::Developer)?;
+            note(on, environment, kind, cause.trim())
+        }
         _ => Err(on.wrong("ask it here")),
+    }
+}
+
+/// A person writes down why what was newest of a kind of evidence failed.
+fn note(
+    on: &On<'_>,
+    environment: &EnvironmentName,
+    kind: &str,
+    cause: &str,
+) -> Result<Vec<Fact>, Refusal> {
+    let invalid = |reason: String| {
+        Err(Refusal::Invalid { what: format!("cause of `{kind}` in {environment}"), reason })
+    };
+    if cause.is_empty() || cause.chars().count() > CAUSE_CHARS_MAX {
+        return invalid(format!("write 1 to {CAUSE_CHARS_MAX} characters"));
+    }
+    match on.project.newest_evidence(environment, kind) {
+        None => invalid("nothing of that kind was recorded there".to_owned()),
+        Some(newest) if newest.passed => invalid("the newest passed".to_owned()),
+        Some(newest) => match &newest.cause {
+            Some(known) => invalid(format!("{} has noted it: {}", known.by, known.text.show())),
+            None => Ok(vec![Fact::CauseNoted {
+                kind: kind.to_owned(),
+                environment: environment.clone(),
+                cause: UserText::from(cause),
+            }]),
+        },
     }
 }
 
@@ -70,7 +103,7 @@ fn evidence(
     on: &On<'_>,
     call: &CallKey,
     kind: &str,
-    environment: Option<&qnt9_model::EnvironmentName>,
+    environment: Option<&EnvironmentName>,
     passed: bool,
     summary: &str,
 ) -> Result<Vec<Fact>, Refusal> {

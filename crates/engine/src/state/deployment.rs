@@ -1,10 +1,13 @@
 //! Where services run, and what is rolled out there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Verdict};
-use qnt9_model::policy::{EnvironmentPolicy, Service};
-use qnt9_model::{Actor, CallKey, DeploymentId, Millis, Place, ReleaseDigest, UserText};
+use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, RolloutTerms, Verdict};
+use qnt9_model::limits::WATCH_LOOK_MS;
+use qnt9_model::policy::{EnvironmentPolicy, Service, WatchRule};
+use qnt9_model::{
+    Actor, CallKey, DeploymentId, EnvironmentName, Millis, Place, ReleaseDigest, UserText,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Project;
@@ -47,6 +50,8 @@ pub struct Deployment {
     pub requested: Millis,
     /// Ready replicas and where they listen.
     pub ready: BTreeMap<u32, String>,
+    /// Since when all of them were ready for the first time.
+    pub all_ready: Option<Millis>,
     /// Why a replica did not come up.
     pub replica_failure: Option<UserText>,
     /// Its share of the traffic now.
@@ -75,6 +80,94 @@ pub struct Deployment {
     pub outcome: Option<(DeploymentOutcome, Millis)>,
     /// Its replicas carry nothing any more.
     pub drained: bool,
+    /// What there is to its rollout beside shares of the traffic.
+    pub terms: RolloutTerms,
+    /// Whether its smoke tests passed, and what was asked and answered.
+    pub smoke: Option<(bool, UserText)>,
+    /// Who let it have the traffic, and when.
+    pub promoted: Option<(Actor, Millis)>,
+    /// How far replicas have been exchanged.
+    pub shift: Option<Shift>,
+    /// Its replicas that made room for those of the next deployment and have stopped.
+    pub gone: BTreeSet<u32>,
+    /// How it did after it got all traffic.
+    pub watched: Option<Watched>,
+}
+
+/// How many replicas of a rolling deployment and of the one before it are to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shift {
+    /// Of its own.
+    pub own: u32,
+    /// Of the one before it.
+    pub former: u32,
+    /// Since when.
+    pub since: Millis,
+}
+
+/// A release that is watched after it got all traffic.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Since when.
+    pub since: Millis,
+    /// Until when.
+    pub until: Millis,
+    /// The last window counted.
+    pub window: u64,
+    /// The last windows: when, requests, and those of them that took longer than they should.
+    pub recent: VecDeque<(Millis, Counts, u64)>,
+    /// All of its requests since then.
+    pub counts: Counts,
+    /// Those of them that took longer than they should.
+    pub slow: u64,
+    /// What the judge last said.
+    pub verdict: Verdict,
+    /// The judge's words.
+    pub reason: String,
+    /// When it ended.
+    pub ended: Option<Millis>,
+}
+
+impl Watched {
+    /// A watch that begins now.
+    #[must_use]
+    pub(crate) fn begin(since: Millis, rule: &WatchRule) -> Self {
+        Self { since, until: since.plus(rule.for_ms), ..Self::default() }
+    }
+
+    /// Counts a window, and forgets those that the judge no longer looks at.
+    pub(crate) fn count(&mut self, at: Millis, counts: Counts, slow: u64) {
+        self.counts = self.counts.plus(counts);
+        self.slow += slow;
+        self.recent.push_back((at, counts, slow));
+        let is_old = |(then, ..): &(Millis, Counts, u64)| at.since(*then) > WATCH_LOOK_MS;
+        while self.recent.front().is_some_and(is_old) {
+            self.recent.pop_front();
+        }
+    }
+
+    /// The sum of the last windows, as of this moment.
+    #[must_use]
+    pub(crate) fn lately(&self, now: Millis) -> (Counts, u64) {
+        let near = self.recent.iter().filter(|(at, ..)| now.since(*at) <= WATCH_LOOK_MS);
+        near.fold((Counts::default(), 0), |(counts, slow), (_, more, slower)| {
+            (counts.plus(*more), slow + slower)
+        })
+    }
+}
+
+impl Deployment {
+    /// How many of its replicas are to run.
+    #[must_use]
+    pub fn wanted(&self) -> u32 {
+        self.shift.map_or(self.replicas, |shift| shift.own)
+    }
+
+    /// Whether it is being watched.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched.ended.is_none())
+    }
 }
 
 /// Where a service runs.
@@ -82,8 +175,12 @@ pub struct Deployment {
 pub struct PlaceState {
     /// The gateway's address for it.
     pub address: Option<String>,
+    /// The gateway's address for a release that waits to be promoted.
+    pub preview: Option<String>,
     /// The deployment that serves it.
     pub serving: Option<DeploymentId>,
+    /// The deployment before it, whose replicas are kept to go back to until then.
+    pub warm: Option<(DeploymentId, Millis)>,
     /// The deployment that is rolling out.
     pub active: Option<DeploymentId>,
     /// Grows whenever the traffic it should carry changes.
@@ -114,5 +211,14 @@ impl Project {
         };
         let newest_first = || self.deployments.values().rev();
         newest_first().find(asked).or_else(|| newest_first().find(of_an_earlier_attempt))
+    }
+
+    /// The deployments that roll out in an environment: one for each service of the one release.
+    pub fn rolling_out<'a>(
+        &'a self,
+        environment: &'a EnvironmentName,
+    ) -> impl Iterator<Item = &'a Deployment> {
+        let places = self.places.iter().filter(move |(place, _)| &place.environment == environment);
+        places.filter_map(|(_, state)| self.deployments.get(&state.active?))
     }
 }

@@ -149,6 +149,27 @@ impl Project {
         built.filter_map(|digest| self.releases.get(digest)).max_by_key(|release| release.built)
     }
 
+    /// The newest evidence of a kind in an environment.
+    #[must_use]
+    pub fn newest_evidence(&self, environment: &EnvironmentName, kind: &str) -> Option<&Evidence> {
+        let same = |known: &&Evidence| {
+            known.kind == kind && known.environment.as_ref() == Some(environment)
+        };
+        self.evidence.iter().rfind(same)
+    }
+
+    /// The same, when it failed and nobody has written down why.
+    pub(crate) fn evidence_to_explain(
+        &mut self,
+        environment: &EnvironmentName,
+        kind: &str,
+    ) -> Option<&mut Evidence> {
+        let same = |known: &&mut Evidence| {
+            known.kind == kind && known.environment.as_ref() == Some(environment)
+        };
+        self.evidence.iter_mut().rfind(same).filter(|newest| newest.is_unexplained())
+    }
+
     /// What a job of `run` in `environment` would deploy.
     #[must_use]
     pub fn subjects(&self, run: &Run, environment: &EnvironmentName) -> Subjects {

@@ -1,7 +1,7 @@
 //! Releases, and what is known of them: evidence and plans.
 
 use qnt9_model::plan::PlanSummary;
-use qnt9_model::{Actor, CallKey, EnvironmentName, Millis, ReleaseDigest, Sha};
+use qnt9_model::{Actor, CallKey, EnvironmentName, Millis, ReleaseDigest, Sha, UserText};
 use serde::{Deserialize, Serialize};
 
 /// A release.
@@ -11,6 +11,8 @@ pub struct Release {
     pub digest: ReleaseDigest,
     /// The service.
     pub service: String,
+    /// Further services that run from it.
+    pub further: Vec<String>,
     /// The commit.
     pub commit: Sha,
     /// Digests of its configuration.
@@ -21,6 +23,13 @@ pub struct Release {
     pub built: Millis,
     /// By which job.
     pub by: Actor,
+}
+
+impl Release {
+    /// All services that run from it.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.service).chain(&self.further).map(String::as_str)
+    }
 }
 
 /// Something proved or not.
@@ -42,6 +51,27 @@ pub struct Evidence {
     pub summary: String,
     /// The time scale it was made under.
     pub time_scale: u32,
+    /// When.
+    pub at: Millis,
+    /// Why it failed, as a person wrote it down.
+    pub cause: Option<Cause>,
+}
+
+impl Evidence {
+    /// Whether it failed and nobody has written down why.
+    #[must_use]
+    pub fn is_unexplained(&self) -> bool {
+        !self.passed && self.cause.is_none()
+    }
+}
+
+/// Why something failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Who wrote it.
+    pub by: String,
+    /// What they wrote.
+    pub text: UserText,
     /// When.
     pub at: Millis,
 }

@@ -348,4 +348,6 @@ pub struct Approval {
     pub approved: bool,
     /// What they wrote.
     pub comment: Option<UserText>,
+    /// sha256 of the rollback plan that was stated to them.
+    pub rollback_plan: Option<String>,
 }

@@ -424,6 +424,7 @@ fn in_step(
             service: "stock".to_owned(),
             configuration: Vec::new(),
             bytes: 1,
+            further: Vec::new(),
         },
         2 => Command::RecordEvidence {
             call,

@@ -320,6 +320,7 @@ impl World {
             service: "stock".to_owned(),
             configuration: Vec::new(),
             bytes: 1,
+            further: Vec::new(),
         };
         self.in_step(attempt, command).expect("a job may build");
     }
@@ -392,9 +393,10 @@ impl World {
 
     pub(crate) fn carry_out(&mut self, order: &Order) {
         match order {
-            Order::AssignAddress(place) => {
+            Order::AssignAddress(place, entrance) => {
+                let (place, entrance) = (place.clone(), *entrance);
                 let address = "127.0.0.1:9000".to_owned();
-                self.tell(Command::AssignAddress { place: place.clone(), address });
+                self.tell(Command::AssignAddress { place, entrance, address });
             }
             Order::KeepReplicas(wanted) => {
                 for replica in wanted {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use qnt9_model::fact::Entrance;
 use qnt9_model::{Command, Place, StreamId};
 
 use super::OrderError;
@@ -17,6 +18,7 @@ pub(super) async fn assign(
     core: &Core,
     stream: &StreamId,
     place: &Place,
+    entrance: Entrance,
 ) -> Result<(), OrderError> {
     let (index, taken) = core.read(|state| {
         let taken: BTreeSet<String> = state
@@ -36,7 +38,8 @@ pub(super) async fn assign(
         .filter(|address| !taken.contains(&address.to_string()))
         .find(|address| TcpListener::bind(address).is_ok())
         .ok_or_else(|| OrderError::Outside(format!("no free port from {first} on for {place}")))?;
-    let command = Command::AssignAddress { place: place.clone(), address: address.to_string() };
+    let (place, address) = (place.clone(), address.to_string());
+    let command = Command::AssignAddress { place, entrance, address };
     core.tell(stream, command).await?;
     Ok(())
 }

@@ -333,7 +333,10 @@ fn free_address() -> Result<SocketAddr, OrderError> {
 }
 
 /// The folder with the unpacked release; unpacked once.
-async fn release_folder(core: &Core, release: &ReleaseDigest) -> Result<PathBuf, OrderError> {
+pub(super) async fn release_folder(
+    core: &Core,
+    release: &ReleaseDigest,
+) -> Result<PathBuf, OrderError> {
     let layout = qnt9_registry::upload::release_folder(&core.releases(), release);
     let unpacked = core.folder().root().join("unpacked");
     let target = qnt9_registry::upload::release_folder(&unpacked, release);

@@ -192,6 +192,35 @@ pub(super) async fn drain(
     Ok(())
 }
 
+/// Waits until nothing is on its way to one replica of a deployment, which gets no traffic any more
+/// although others of the same deployment do.
+pub(super) async fn drain_replica(
+    core: &Core,
+    stream: &StreamId,
+    place: &Place,
+    deployment: DeploymentId,
+    replica: u32,
+) -> Result<(), OrderError> {
+    let address = core.read(|state| {
+        let project = state.projects.get(stream)?;
+        project.deployments.get(&deployment)?.ready.get(&replica).cloned()
+    });
+    // One that was not ready had no traffic.
+    if let Some(address) = address {
+        let backend = parse(&address).map_err(OrderError::Outside)?;
+        // Without a gateway nothing is in flight.
+        if let Ok(mut control) = Control::connect(&dir(core, stream)).await {
+            let drained = control.drain_backend(place, backend, DRAIN_PATIENCE).await;
+            let in_flight = drained.map_err(|error| OrderError::outside(&error))?;
+            if in_flight > 0 {
+                tracing::warn!(%place, %deployment, replica, in_flight, "requests are cut off");
+            }
+        }
+    }
+    core.tell(stream, Command::ReplicaDrained { deployment, replica }).await?;
+    Ok(())
+}
+
 /// Reads the journal and submits what was counted. What could not be recorded is read again: the
 /// position moves on only behind windows that the machine knows.
 async fn count(core: Core, stream: StreamId) {

@@ -16,8 +16,7 @@ impl World<'_> {
         order: &Order,
         random: &mut Random,
     ) -> Result<(), Broken> {
-        let key = (stream.clone(), order.clone());
-        if !self.server.as_ref().is_some_and(|server| server.carrying.contains(&key)) {
+        if !self.server.as_ref().is_some_and(|server| server.carries(stream, order)) {
             return Ok(());
         }
         let arm = || Origin::Arm(Box::new(order.clone()));
@@ -44,10 +43,10 @@ impl World<'_> {
                 }
                 self.hand_in(stream, Command::CheckTried { check: *check, failure }, arm());
             }
-            Order::AssignAddress(place) => {
+            Order::AssignAddress(place, entrance) => {
                 let address = format!("127.0.0.1:{}", 9000 + random.below(1000));
-                let place = place.clone();
-                self.hand_in(stream, Command::AssignAddress { place, address }, arm());
+                let (place, entrance) = (place.clone(), *entrance);
+                self.hand_in(stream, Command::AssignAddress { place, entrance, address }, arm());
             }
             Order::KeepReplicas(wanted) => return self.keep_replicas(stream, wanted, random),
             Order::CarryTraffic(generations) => {
@@ -55,6 +54,16 @@ impl World<'_> {
             }
             Order::DrainArm(place, deployment) => {
                 return self.drain(stream, place, *deployment, order);
+            }
+            Order::DrainReplica(_, deployment, replica) => {
+                let (deployment, replica) = (*deployment, *replica);
+                self.hand_in(stream, Command::ReplicaDrained { deployment, replica }, arm());
+            }
+            Order::SmokeTest(deployment) => {
+                let (deployment, passed) = (*deployment, !random.chance(100));
+                let report = "GET /readyz".to_owned();
+                let command = Command::SmokeTested { deployment, passed, report };
+                self.hand_in(stream, command, arm());
             }
             Order::Notify(notification) => {
                 let failure = random.chance(self.swarm.work.receiver_down);
@@ -68,9 +77,9 @@ impl World<'_> {
     }
 
     /// An order was answered. If it is outstanding all the same it is begun again after a while.
-    pub(super) fn carried(&mut self, stream: &StreamId, order: Order, decided: &Decided) {
+    pub(super) fn carried(&mut self, stream: &StreamId, order: &Order, decided: &Decided) {
         if let Some(server) = &mut self.server {
-            server.carrying.remove(&(stream.clone(), order));
+            server.answered(stream, order);
         }
         let pause = if decided.is_ok() { SECOND } else { 5 * SECOND };
         self.later(pause, Event::Look);

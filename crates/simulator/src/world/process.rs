@@ -333,6 +333,7 @@ impl World<'_> {
             service: "stock".to_owned(),
             configuration: vec![("chart".to_owned(), "sha256:00".to_owned())],
             bytes: 1_000,
+            further: Vec::new(),
         }
     }
 
@@ -445,7 +446,7 @@ impl World<'_> {
             (&mut self.server, decided)
         {
             server.following.remove(&(stream.clone(), attempt.clone()));
-            server.carrying.remove(&(stream.clone(), Order::FollowJob(attempt.clone())));
+            server.answered(stream, &Order::FollowJob(attempt.clone()));
             self.later(5 * SECOND, Event::Look);
         }
     }

@@ -94,6 +94,15 @@ async fn answer(gateway: &Gateway, ask: Ask) -> Answer {
                 },
             }
         }
+        Ask::DrainBackend { place, backend, wait_ms } => {
+            let wait = Duration::from_millis(wait_ms);
+            match gateway.drain_backend(&place, backend, wait).await {
+                Some(in_flight) => Answer::Drained { in_flight },
+                None => Answer::Refused {
+                    reason: format!("an arm of {place} names {backend}: requests still go there"),
+                },
+            }
+        }
         Ask::Stop => Answer::Stopping,
     }
 }

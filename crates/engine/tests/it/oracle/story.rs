@@ -5,7 +5,8 @@
 use qnt9_engine::State;
 use qnt9_engine::apply::apply;
 use qnt9_model::fact::{
-    Cause, Commit, DeploymentOutcome, Direction, Fact, Leg, RefUpdate, Subjects,
+    Cause, Commit, DeploymentOutcome, Direction, Entrance, Fact, Leg, RefUpdate, RolloutTerms,
+    Subjects,
 };
 use qnt9_model::plan::PlanSummary;
 use qnt9_model::{
@@ -177,7 +178,11 @@ impl Story {
 
     fn serve(&mut self, release: &str) {
         let place = Place { environment: production(), service: "stock".into() };
-        self.fact(Fact::AddressAssigned { place: place.clone(), address: "a:1".to_owned() });
+        self.fact(Fact::AddressAssigned {
+            place: place.clone(),
+            entrance: Entrance::Main,
+            address: "a:1".to_owned(),
+        });
         let requested = Fact::DeploymentRequested {
             call: None,
             place,
@@ -190,6 +195,7 @@ impl Story {
             health_timeout_ms: 1,
             service: None,
             settings: Vec::new(),
+            terms: RolloutTerms::default(),
         };
         let deployment = DeploymentId(self.fact(requested));
         if self.dice.one_in(10) {
@@ -295,6 +301,7 @@ impl Story {
             commit: long(commit),
             configuration: Vec::new(),
             bytes: 1,
+            further: Vec::new(),
         });
     }
 
@@ -397,7 +404,14 @@ impl Story {
             if self.dice.one_in(8) {
                 subjects.plan = Some("another".to_owned());
             }
-            Fact::ApprovalGiven { run, environment, person, subjects, comment: None }
+            Fact::ApprovalGiven {
+                run,
+                environment,
+                person,
+                subjects,
+                comment: None,
+                rollback_plan: None,
+            }
         };
         self.fact(fact);
     }

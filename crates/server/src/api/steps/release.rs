@@ -30,12 +30,14 @@ pub(crate) async fn build(
     });
     let taken = taken.await.map_err(|error| ApiError::failed("keeping the release", &error))?;
     let release = taken.map_err(|error| ApiError::invalid("the release", error.to_string()))?;
+    let mut services = release.service.split(',').map(str::to_owned);
     let command = Command::BuildRelease {
         call: caller.key(Call { step: built.step, call: built.call }),
         release: release.digest.clone(),
-        service: release.service,
+        service: services.next().unwrap_or_default(),
         configuration: release.configuration.into_iter().collect(),
         bytes: release.bytes,
+        further: services.collect(),
     };
     core.ask(&caller.project, &caller.actor, command).await?;
     Ok(Json(Digest { digest: release.digest }))

@@ -1,6 +1,7 @@
 //! Approvals, why, and the way back.
 
 use http::StatusCode;
+use qnt9_model::fact::Entrance;
 use qnt9_model::{CallKey, Command, DeploymentId, Fact, ReleaseDigest};
 use serde_json::json;
 
@@ -56,7 +57,8 @@ async fn serve(site: &Site) -> ReleaseDigest {
         .core
         .read(|state| state.projects[&"shop".into()].deployments[&deployment].place.clone());
     let ready = Command::ReplicaReady { deployment, replica: 0, address: "127.0.0.1:1".into() };
-    site.tell(Command::AssignAddress { place: place.clone(), address: "127.0.0.1:2".into() }).await;
+    let (entrance, address) = (Entrance::Main, "127.0.0.1:2".into());
+    site.tell(Command::AssignAddress { place: place.clone(), entrance, address }).await;
     site.tell(ready).await;
     // A forward release beside an old one moves at once here: the rules name no canary.
     let generation =

@@ -219,6 +219,7 @@ impl Site {
             service: "stock".to_owned(),
             configuration: Vec::new(),
             bytes: 1,
+            further: Vec::new(),
         };
         let job = Actor::Job(build.clone());
         self.core.ask(&"shop".into(), &job, command).await.unwrap();
