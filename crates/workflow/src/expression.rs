@@ -4,19 +4,25 @@ mod ast;
 mod evaluator;
 mod functions;
 mod lexer;
+mod memory;
+mod operand;
 mod parser;
+
+use std::fmt;
+use std::ops::Range;
 
 pub(crate) use ast::{Function, Node};
 pub(crate) use evaluator::{evaluate_condition, evaluate_node};
 pub(crate) use parser::parse;
 
-use crate::Value;
-use crate::value::Object;
+use crate::value::{JsonError, Object, Value};
 
 /// The longest expression, counted in UTF-16 code units as GitHub counts.
 pub const EXPRESSION_LENGTH_MAX: usize = 21_000;
 /// The deepest nesting of an expression's parts.
 pub const EXPRESSION_DEPTH_MAX: usize = 50;
+/// What an evaluation may hold in memory at once, in bytes as GitHub counts them: two for a character.
+pub const EXPRESSION_MEMORY_BYTES_MAX: usize = 10 << 20;
 
 /// Takes patterns of files to the hash of what matches them, or says why it cannot.
 pub type HashFiles<'a> = dyn Fn(&[String]) -> Result<String, String> + 'a;
@@ -60,6 +66,8 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SyntaxError {
+    pub kind: ErrorKind,
+    /// In GitHub's words.
     pub message: String,
     /// The byte at which the offending text starts, within the expression.
     pub offset: usize,
@@ -67,6 +75,45 @@ pub struct SyntaxError {
     pub length: usize,
     /// The nearest known name, when one was mistyped.
     pub hint: Option<String>,
+}
+
+/// At what an expression fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A stretch of it is no token of the language. Such an error is reported before the others.
+    Lexing,
+    /// Its tokens make no expression, or name what is not there.
+    Parsing,
+    /// It is an expression, but has no value.
+    Evaluation,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lexing => "lexing",
+            Self::Parsing => "parsing",
+            Self::Evaluation => "evaluation",
+        })
+    }
+}
+
+impl SyntaxError {
+    /// An error at a place of the expression, worded as GitHub does: `position` counts from 1, in
+    /// UTF-16 code units.
+    fn located(kind: ErrorKind, problem: &str, source: &str, place: Range<usize>) -> Self {
+        let position = source[..place.start].encode_utf16().count() + 1;
+        let text = &source[place.clone()];
+        let message = format!(
+            "{problem}: '{text}'. Located at position {position} within expression: {source}"
+        );
+        Self { kind, message, offset: place.start, length: place.len(), hint: None }
+    }
+
+    /// An error of the expression as a whole.
+    fn of_all(kind: ErrorKind, message: String, source: &str) -> Self {
+        Self { kind, message, offset: 0, length: source.len(), hint: None }
+    }
 }
 
 /// Why an expression has no value.
@@ -78,10 +125,16 @@ pub enum EvaluationError {
     FormatInvalid(String),
     #[error("The following format string references more arguments than were supplied: {0}")]
     FormatArgumentMissing(String),
+    #[error("The format specifiers '{specifiers}' are not valid for objects of type '{kind}'")]
+    FormatSpecifiers { specifiers: String, kind: &'static str },
     #[error("case predicate must evaluate to a boolean value")]
     CasePredicate,
     #[error("Error parsing fromJson: {reason}, in the text {text}")]
-    Json { reason: String, text: String },
+    Json { reason: JsonError, text: String },
+    #[error(
+        "The maximum allowed memory size was exceeded while evaluating the following expression: {expression}"
+    )]
+    Memory { expression: String },
     #[error("`hashFiles` cannot be used here: there is no workspace yet")]
     NoWorkspace,
     #[error("`hashFiles` failed: {0}")]
@@ -92,23 +145,49 @@ pub enum EvaluationError {
     Matrix(#[from] crate::MatrixError),
 }
 
+impl EvaluationError {
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Syntax { error, .. } => error.kind,
+            _ => ErrorKind::Evaluation,
+        }
+    }
+}
+
 /// The value of one expression, without the surrounding `${{ }}`. The empty expression is null.
 ///
 /// The names that may occur are those of the scope's contexts.
 pub fn evaluate(expression: &str, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
-    match parse_in_scope(expression, scope)? {
-        Some(node) => evaluate_node(&node, scope),
+    evaluate_with(expression, scope, Function::ALL)
+}
+
+/// The value of an expression at a place that has only some of the functions.
+pub(crate) fn evaluate_with(
+    expression: &str,
+    scope: &Scope<'_>,
+    functions: &[Function],
+) -> Result<Value, EvaluationError> {
+    match parse_with(expression, scope, functions)? {
+        Some(node) => evaluate_node(&node, expression, scope),
         None => Ok(Value::Null),
     }
 }
 
 /// Parses with the names that the scope offers.
-pub(crate) fn parse_in_scope(
-    expression: &str,
+pub(crate) fn parse_in_scope<'s>(
+    expression: &'s str,
     scope: &Scope<'_>,
-) -> Result<Option<Node>, EvaluationError> {
+) -> Result<Option<Node<'s>>, EvaluationError> {
+    parse_with(expression, scope, Function::ALL)
+}
+
+fn parse_with<'s>(
+    expression: &'s str,
+    scope: &Scope<'_>,
+    functions: &[Function],
+) -> Result<Option<Node<'s>>, EvaluationError> {
     let names: Vec<&str> = scope.contexts.iter().map(|(name, _)| name).collect();
-    parse(expression, &Vocabulary { contexts: &names, functions: Function::ALL })
+    parse(expression, &Vocabulary { contexts: &names, functions })
         .map_err(|error| EvaluationError::Syntax { expression: expression.to_owned(), error })
 }
 

@@ -6,7 +6,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::Value;
-use crate::expression::{EvaluationError, Scope, SyntaxError, Vocabulary, evaluate, parse};
+use crate::expression::{
+    ErrorKind, EvaluationError, Scope, SyntaxError, Vocabulary, evaluate, parse,
+};
 
 /// Where something stands in a workflow file: line and column from 1, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -128,6 +130,7 @@ pub(crate) fn segments(source: &str) -> Result<Vec<Segment>, SyntaxError> {
         }
         let start = open + OPEN.len();
         let end = closing(source, start).ok_or_else(|| SyntaxError {
+            kind: ErrorKind::Parsing,
             message: "The expression is not closed. An unescaped ${{ sequence was found, but the \
                       closing }} sequence was not found."
                 .to_owned(),
@@ -138,6 +141,7 @@ pub(crate) fn segments(source: &str) -> Result<Vec<Segment>, SyntaxError> {
         let span = trimmed(source, start..end);
         if span.is_empty() {
             return Err(SyntaxError {
+                kind: ErrorKind::Parsing,
                 message: "An expression was expected".to_owned(),
                 offset: open,
                 length: end + CLOSE.len() - open,

@@ -1,7 +1,11 @@
 //! The values of the expression language, and the exact rules by which one kind turns into another.
 
+mod json;
+
 use std::cmp::Ordering;
 
+pub(crate) use json::write_json;
+pub use json::{JSON_DEPTH_MAX, JsonError};
 use serde::{Deserialize, Serialize};
 
 /// A value of the expression language. It is stored as JSON, in which `NaN` and the infinities
@@ -46,6 +50,18 @@ impl Value {
         }
     }
 
+    /// The name of its kind, as it stands in messages.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Null => "Null",
+            Self::Bool(_) => "Boolean",
+            Self::Number(_) => "Number",
+            Self::String(_) => "String",
+            Self::Array(_) => "Array",
+            Self::Object(_) => "Object",
+        }
+    }
+
     /// The text that an expression puts into a string. Arrays and objects show only what they are.
     pub fn to_text(&self) -> String {
         match self {
@@ -76,13 +92,6 @@ impl Value {
             Self::String(value) => format!("'{}'", value.replace('\'', "''")),
             other => other.to_text(),
         }
-    }
-
-    /// What `toJSON` gives: indented by two spaces.
-    pub fn to_json_text(&self) -> String {
-        let mut text = String::new();
-        write_json(self, 0, &mut text);
-        text
     }
 }
 
@@ -181,6 +190,13 @@ impl Object {
         }
     }
 
+    /// Sets a property, unless there is one that differs at most in case.
+    fn insert_new(&mut self, key: String, value: Value) {
+        if self.position(&key).is_none() {
+            self.entries.push((key, value));
+        }
+    }
+
     /// Takes a property out.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         self.position(key).map(|at| self.entries.remove(at).1)
@@ -226,8 +242,13 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Object {
 }
 
 impl From<serde_json::Map<String, serde_json::Value>> for Object {
+    /// Of keys that differ only in case the first one counts.
     fn from(entries: serde_json::Map<String, serde_json::Value>) -> Self {
-        entries.into_iter().collect()
+        let mut object = Self::new();
+        for (key, value) in entries {
+            object.insert_new(key, value.into());
+        }
+        object
     }
 }
 
@@ -350,53 +371,6 @@ pub(crate) fn format_number(value: f64) -> String {
         return format!("{sign}{digits}{}", "0".repeat(whole - digits.len()));
     }
     format!("{sign}{}.{}", &digits[..whole], &digits[whole..])
-}
-
-fn write_json(value: &Value, depth: usize, text: &mut String) {
-    match value {
-        Value::Null => text.push_str("null"),
-        Value::String(value) => write_json_string(value, text),
-        Value::Bool(_) | Value::Number(_) => text.push_str(&value.to_text()),
-        Value::Array(items) => {
-            write_json_list('[', ']', items.iter(), depth, text, |item, text| {
-                write_json(item, depth + 1, text);
-            });
-        }
-        Value::Object(object) => {
-            write_json_list('{', '}', object.iter(), depth, text, |(key, value), text| {
-                write_json_string(key, text);
-                text.push_str(": ");
-                write_json(value, depth + 1, text);
-            });
-        }
-    }
-}
-
-fn write_json_list<T>(
-    open: char,
-    close: char,
-    items: impl Iterator<Item = T>,
-    depth: usize,
-    text: &mut String,
-    write: impl Fn(T, &mut String),
-) {
-    text.push(open);
-    let mut is_empty = true;
-    for item in items {
-        text.push_str(if is_empty { "\n" } else { ",\n" });
-        text.push_str(&"  ".repeat(depth + 1));
-        write(item, text);
-        is_empty = false;
-    }
-    if !is_empty {
-        text.push('\n');
-        text.push_str(&"  ".repeat(depth));
-    }
-    text.push(close);
-}
-
-fn write_json_string(value: &str, text: &mut String) {
-    text.push_str(&serde_json::Value::from(value).to_string());
 }
 
 #[cfg(test)]

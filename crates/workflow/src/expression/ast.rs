@@ -1,13 +1,12 @@
 //! The tree of an expression.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::Value;
-
-/// One part of an expression.
+/// One part of an expression, borrowing from its text.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) kind: NodeKind,
+pub(crate) struct Node<'s> {
+    pub(crate) kind: NodeKind<'s>,
     /// Where its text stands in the expression, in bytes, enclosing parentheses included.
     pub(crate) span: Range<usize>,
     /// How many levels of nodes it has, itself included.
@@ -15,31 +14,34 @@ pub(crate) struct Node {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum NodeKind {
-    Literal(Value),
+pub(crate) enum NodeKind<'s> {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Cow<'s, str>),
     /// The name of a context.
-    Context(String),
+    Context(&'s str),
     Call {
         function: Function,
-        arguments: Vec<Node>,
+        arguments: Vec<Node<'s>>,
     },
     /// `target[index]`, and `target.name` with a literal index.
     Index {
-        target: Box<Node>,
-        index: Box<Node>,
+        target: Box<Node<'s>>,
+        index: Box<Node<'s>>,
     },
     /// `target.*` and `target[*]`.
     Filter {
-        target: Box<Node>,
+        target: Box<Node<'s>>,
     },
-    Not(Box<Node>),
+    Not(Box<Node<'s>>),
     Compare {
         operator: Comparison,
-        left: Box<Node>,
-        right: Box<Node>,
+        left: Box<Node<'s>>,
+        right: Box<Node<'s>>,
     },
-    And(Vec<Node>),
-    Or(Vec<Node>),
+    And(Vec<Node<'s>>),
+    Or(Vec<Node<'s>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,25 +135,29 @@ impl Function {
     }
 }
 
-impl Node {
+impl Node<'_> {
     /// Whether a status function is called anywhere in the tree.
     pub(crate) fn asks_for_status(&self) -> bool {
-        match &self.kind {
-            NodeKind::Call { function, .. } if function.is_status() => true,
-            _ => self.children().any(Self::asks_for_status),
-        }
+        matches!(&self.kind, NodeKind::Call { function, .. } if function.is_status())
+            || self.children().any(Self::asks_for_status)
     }
 
     pub(crate) fn children(&self) -> impl Iterator<Item = &Self> {
-        let children: Vec<&Self> = match &self.kind {
-            NodeKind::Literal(_) | NodeKind::Context(_) => Vec::new(),
-            NodeKind::Call { arguments, .. } => arguments.iter().collect(),
-            NodeKind::Index { target, index } => vec![target, index],
-            NodeKind::Filter { target } => vec![target],
-            NodeKind::Not(operand) => vec![operand],
-            NodeKind::Compare { left, right, .. } => vec![left, right],
-            NodeKind::And(operands) | NodeKind::Or(operands) => operands.iter().collect(),
+        let (boxed, listed): ([Option<&Self>; 2], &[Self]) = match &self.kind {
+            NodeKind::Null
+            | NodeKind::Bool(_)
+            | NodeKind::Number(_)
+            | NodeKind::Text(_)
+            | NodeKind::Context(_) => ([None, None], &[]),
+            NodeKind::Index { target, index } => ([Some(target), Some(index)], &[]),
+            NodeKind::Filter { target: operand } | NodeKind::Not(operand) => {
+                ([Some(operand), None], &[])
+            }
+            NodeKind::Compare { left, right, .. } => ([Some(left), Some(right)], &[]),
+            NodeKind::Call { arguments: nodes, .. }
+            | NodeKind::And(nodes)
+            | NodeKind::Or(nodes) => ([None, None], nodes),
         };
-        children.into_iter()
+        boxed.into_iter().flatten().chain(listed)
     }
 }

@@ -2,277 +2,138 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use super::ast::{Comparison, Node, NodeKind};
+use super::memory::{Exceeded, Memory};
+use super::operand::Operand;
 use super::{EvaluationError, Scope, functions};
 use crate::Value;
 use crate::condition::Trace;
-use crate::value::{compare_ignoring_case, equals_ignoring_case};
 
-/// A value on its way. Borrowed values keep their identity, because arrays and objects are equal
-/// only to themselves.
-#[derive(Clone, Debug)]
-pub(super) enum Operand<'a> {
-    Value(Cow<'a, Value>),
-    /// What `.*` yields: further indexes apply to each item.
-    Filtered(Vec<Self>),
-}
-
-impl<'a> Operand<'a> {
-    const NULL: Self = Self::Value(Cow::Borrowed(Value::NULL));
-
-    fn borrowed(value: &'a Value) -> Self {
-        Self::Value(Cow::Borrowed(value))
-    }
-
-    pub(super) fn is_truthy(&self) -> bool {
-        match self {
-            Self::Value(value) => value.is_truthy(),
-            Self::Filtered(_) => true,
-        }
-    }
-
-    /// The value if it is neither array nor object.
-    pub(super) fn primitive(&self) -> Option<&Value> {
-        match self {
-            Self::Value(value) if value.is_primitive() => Some(value),
-            _ => None,
-        }
-    }
-
-    pub(super) fn to_text(&self) -> String {
-        match self {
-            Self::Value(value) => value.to_text(),
-            Self::Filtered(_) => "Array".to_owned(),
-        }
-    }
-
-    fn to_number(&self) -> f64 {
-        match self {
-            Self::Value(value) => value.to_number(),
-            Self::Filtered(_) => f64::NAN,
-        }
-    }
-
-    pub(super) fn into_value(self) -> Value {
-        match self {
-            Self::Value(value) => value.into_owned(),
-            Self::Filtered(items) => {
-                Value::Array(items.into_iter().map(Self::into_value).collect())
-            }
-        }
-    }
-
-    /// The items of an array; `None` for anything else.
-    pub(super) fn into_items(self) -> Option<Vec<Self>> {
-        match self {
-            Self::Filtered(items) => Some(items),
-            Self::Value(Cow::Borrowed(Value::Array(items))) => {
-                Some(items.iter().map(Self::borrowed).collect())
-            }
-            Self::Value(Cow::Owned(Value::Array(items))) => {
-                Some(items.into_iter().map(Self::from).collect())
-            }
-            Self::Value(_) => None,
-        }
-    }
-
-    /// The items of an array or the values of an object; nothing of anything else.
-    fn into_elements(self) -> Vec<Self> {
-        match self {
-            Self::Value(Cow::Borrowed(Value::Object(object))) => {
-                object.values().map(Self::borrowed).collect()
-            }
-            Self::Value(Cow::Owned(Value::Object(object))) => {
-                object.into_iter().map(|(_, value)| Self::from(value)).collect()
-            }
-            other => other.into_items().unwrap_or_default(),
-        }
-    }
-
-    /// The element that an index selects, if there is one.
-    fn into_element(self, index: &Self) -> Option<Self> {
-        match self {
-            Self::Value(Cow::Borrowed(Value::Object(object))) => {
-                object.get(&index.primitive()?.to_text()).map(Self::borrowed)
-            }
-            Self::Value(Cow::Owned(Value::Object(mut object))) => {
-                object.remove(&index.primitive()?.to_text()).map(Self::from)
-            }
-            other => {
-                let position = array_position(index.to_number())?;
-                other.into_items()?.into_iter().nth(position)
-            }
-        }
-    }
-
-    /// Equality with coercion: `null == 0`, `'1' == true`, but an array only equals itself.
-    pub(super) fn equals(&self, other: &Self) -> bool {
-        let (Some(left), Some(right)) = (self.primitive(), other.primitive()) else {
-            return self.is_same(other);
-        };
-        match (left, right) {
-            (Value::String(left), Value::String(right)) => equals_ignoring_case(left, right),
-            (Value::Null, Value::Null) => true,
-            _ => left.to_number() == right.to_number(),
-        }
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Value(Cow::Borrowed(left)), Self::Value(Cow::Borrowed(right))) => {
-                !left.is_primitive() && std::ptr::eq(*left, *right)
-            }
-            _ => false,
-        }
-    }
-
-    /// The order after coercion; `None` where there is none (arrays, objects, `NaN`).
-    fn order(&self, other: &Self) -> Option<Ordering> {
-        match (self.primitive()?, other.primitive()?) {
-            (Value::String(left), Value::String(right)) => Some(compare_ignoring_case(left, right)),
-            (left, right) => left.to_number().partial_cmp(&right.to_number()),
-        }
-    }
-
-    /// The value as a person would write it, for a trace.
-    fn to_literal(&self) -> String {
-        match self {
-            Self::Value(value) => value.to_literal(),
-            Self::Filtered(_) => "Array".to_owned(),
-        }
-    }
-}
-
-impl From<Value> for Operand<'_> {
-    fn from(value: Value) -> Self {
-        Self::Value(Cow::Owned(value))
-    }
-}
-
-fn array_position(number: f64) -> Option<usize> {
-    let floor = number.floor();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range is checked")]
-    (0.0..=f64::from(i32::MAX)).contains(&floor).then_some(floor as usize)
-}
-
-/// The value of a tree.
-pub(crate) fn evaluate_node(node: &Node, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
-    Evaluator { scope }.value(node).map(Operand::into_value)
+/// The value of a tree. `source` is the text that it was parsed from.
+pub(crate) fn evaluate_node(
+    node: &Node<'_>,
+    source: &str,
+    scope: &Scope<'_>,
+) -> Result<Value, EvaluationError> {
+    Evaluator::new(source, scope, None).value(node, 0).map(Operand::into_value)
 }
 
 /// The truth of a tree, with the trace of its parts.
 pub(crate) fn evaluate_condition(
-    node: &Node,
+    node: &Node<'_>,
     source: &str,
     scope: &Scope<'_>,
 ) -> Result<(bool, Trace), EvaluationError> {
-    let evaluator = Evaluator { scope };
-    let (operand, trace) = evaluator.traced(node, source)?;
-    Ok((operand.is_truthy(), trace))
+    let mut evaluator = Evaluator::new(source, scope, Some(Seen::new()));
+    let holds = evaluator.value(node, 0)?.is_truthy();
+    Ok((holds, trace(node, source, &evaluator.seen.unwrap_or_default())))
 }
+
+/// The values of the nodes that were looked at, by where the nodes stand in the text.
+type Seen = BTreeMap<(usize, usize), String>;
 
 pub(super) struct Evaluator<'a> {
     pub(super) scope: &'a Scope<'a>,
+    source: &'a str,
+    memory: Memory,
+    /// Kept where somebody asks how the value came about.
+    seen: Option<Seen>,
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn value(&self, node: &Node) -> Result<Operand<'a>, EvaluationError> {
+    fn new(source: &'a str, scope: &'a Scope<'a>, seen: Option<Seen>) -> Self {
+        Self { scope, source, memory: Memory::new(), seen }
+    }
+
+    /// The value of a node at a level of the tree, from 0.
+    pub(super) fn value(
+        &mut self,
+        node: &'a Node<'a>,
+        level: usize,
+    ) -> Result<Operand<'a>, EvaluationError> {
+        let value = self.compute(node, level)?;
+        self.memory.hold(level, &value).map_err(|Exceeded| self.exceeded())?;
+        if let Some(seen) = &mut self.seen {
+            seen.insert((node.span.start, node.span.end), value.to_literal());
+        }
+        Ok(value)
+    }
+
+    pub(super) fn exceeded(&self) -> EvaluationError {
+        EvaluationError::Memory { expression: crate::excerpt(self.source) }
+    }
+
+    fn compute(
+        &mut self,
+        node: &'a Node<'a>,
+        level: usize,
+    ) -> Result<Operand<'a>, EvaluationError> {
+        let below = level + 1;
         Ok(match &node.kind {
-            NodeKind::Literal(value) => value.clone().into(),
+            NodeKind::Null => Operand::Null,
+            NodeKind::Bool(value) => Operand::Bool(*value),
+            NodeKind::Number(value) => Operand::Number(*value),
+            NodeKind::Text(value) => Operand::Text(Cow::Borrowed(value)),
             NodeKind::Context(name) => {
-                self.scope.contexts.get(name).map_or(Operand::NULL, Operand::borrowed)
+                self.scope.contexts.get(name).map_or(Operand::Null, Operand::from)
             }
-            NodeKind::Call { function, arguments } => functions::call(self, *function, arguments)?,
-            NodeKind::Index { target, index } => {
-                let target = self.value(target)?;
-                let index = self.value(index)?;
-                match target {
-                    Operand::Filtered(items) => Operand::Filtered(
-                        items.into_iter().filter_map(|item| item.into_element(&index)).collect(),
-                    ),
-                    target => target.into_element(&index).unwrap_or(Operand::NULL),
-                }
+            NodeKind::Call { function, arguments } => {
+                functions::call(self, *function, arguments, level)?
             }
-            NodeKind::Filter { target } => match self.value(target)? {
-                Operand::Filtered(items) => {
-                    Operand::Filtered(items.into_iter().flat_map(Operand::into_elements).collect())
-                }
-                target => Operand::Filtered(target.into_elements()),
+            NodeKind::Index { target, index } => match self.value(target, below)? {
+                // Of what has no elements the index is not even looked at.
+                target if target.is_primitive() => Operand::Null,
+                target => target.selected(&self.value(index, below)?.selector()),
             },
-            NodeKind::Not(operand) => Value::Bool(!self.value(operand)?.is_truthy()).into(),
+            NodeKind::Filter { target } => self.value(target, below)?.filtered(),
+            NodeKind::Not(operand) => Operand::Bool(!self.value(operand, below)?.is_truthy()),
             NodeKind::Compare { operator, left, right } => {
-                Value::Bool(compare(*operator, &self.value(left)?, &self.value(right)?)).into()
+                let left = self.value(left, below)?;
+                let right = self.value(right, below)?;
+                Operand::Bool(compare(*operator, &left, &right))
             }
-            NodeKind::And(operands) => self.first(operands, false)?,
-            NodeKind::Or(operands) => self.first(operands, true)?,
+            NodeKind::And(operands) => self.first(operands, false, below)?,
+            NodeKind::Or(operands) => self.first(operands, true, below)?,
         })
     }
 
     /// The first operand of the given truth, or the last one; the rest is not evaluated.
-    fn first(&self, operands: &[Node], truth: bool) -> Result<Operand<'a>, EvaluationError> {
-        let mut result = Operand::NULL;
-        for operand in operands {
-            result = self.value(operand)?;
-            if result.is_truthy() == truth {
-                break;
-            }
-        }
-        Ok(result)
-    }
-
-    /// The value with the trace of the logical parts that led to it.
-    fn traced(&self, node: &Node, source: &str) -> Result<(Operand<'a>, Trace), EvaluationError> {
-        let mut parts = Vec::new();
-        let operand = match &node.kind {
-            NodeKind::And(operands) => self.first_traced(operands, false, source, &mut parts)?,
-            NodeKind::Or(operands) => self.first_traced(operands, true, source, &mut parts)?,
-            NodeKind::Not(inner) => {
-                let (operand, trace) = self.traced(inner, source)?;
-                parts.push(trace);
-                Value::Bool(!operand.is_truthy()).into()
-            }
-            NodeKind::Compare { operator, left, right } => {
-                let (left, left_trace) = self.traced(left, source)?;
-                let (right, right_trace) = self.traced(right, source)?;
-                parts.extend([left_trace, right_trace]);
-                Value::Bool(compare(*operator, &left, &right)).into()
-            }
-            NodeKind::Call { arguments, .. } => {
-                let value = self.value(node)?;
-                // A function need not look at every argument, so one without a value is no error.
-                let traced = arguments.iter().filter_map(|node| self.traced(node, source).ok());
-                parts.extend(traced.map(|(_, trace)| trace));
-                value
-            }
-            _ => self.value(node)?,
-        };
-        // A literal explains itself.
-        parts.retain(|part| part.value.as_ref() != Some(&part.source));
-        let trace = Trace::new(&source[node.span.clone()], Some(operand.to_literal()), parts);
-        Ok((operand, trace))
-    }
-
-    fn first_traced(
-        &self,
-        operands: &[Node],
+    fn first(
+        &mut self,
+        operands: &'a [Node<'a>],
         truth: bool,
-        source: &str,
-        parts: &mut Vec<Trace>,
+        level: usize,
     ) -> Result<Operand<'a>, EvaluationError> {
-        let mut operands = operands.iter();
-        let mut result = Operand::NULL;
-        for operand in operands.by_ref() {
-            let (value, trace) = self.traced(operand, source)?;
-            parts.push(trace);
-            result = value;
+        let mut result = Operand::Null;
+        for operand in operands {
+            result = self.value(operand, level)?;
             if result.is_truthy() == truth {
                 break;
             }
         }
-        parts.extend(operands.map(|rest| Trace::new(&source[rest.span.clone()], None, Vec::new())));
         Ok(result)
     }
+}
+
+/// How the logical parts of a tree came to their values; those that were not looked at have none.
+fn trace(node: &Node<'_>, source: &str, seen: &Seen) -> Trace {
+    let value = seen.get(&(node.span.start, node.span.end)).cloned();
+    let parts = match &node.kind {
+        _ if value.is_none() => Vec::new(),
+        NodeKind::And(_)
+        | NodeKind::Or(_)
+        | NodeKind::Not(_)
+        | NodeKind::Compare { .. }
+        | NodeKind::Call { .. } => {
+            let parts = node.children().map(|child| trace(child, source, seen));
+            // A literal explains itself.
+            parts.filter(|part| part.value.as_ref() != Some(&part.source)).collect()
+        }
+        _ => Vec::new(),
+    };
+    Trace::new(&source[node.span.clone()], value, parts)
 }
 
 fn compare(operator: Comparison, left: &Operand<'_>, right: &Operand<'_>) -> bool {

@@ -1,135 +1,224 @@
-//! The functions of the language.
+//! The functions of the language. An argument that cannot matter any more is not evaluated.
 
 use super::ast::{Function, Node};
-use super::evaluator::{Evaluator, Operand};
+use super::evaluator::Evaluator;
+use super::memory::LimitedText;
+use super::operand::Operand;
 use super::{EvaluationError, Status};
 use crate::Value;
-use crate::value::fold_case;
+use crate::value::{fold_case, write_json};
 
 pub(super) fn call<'a>(
-    evaluator: &Evaluator<'a>,
+    evaluator: &mut Evaluator<'a>,
     function: Function,
-    arguments: &[Node],
+    arguments: &'a [Node<'a>],
+    level: usize,
 ) -> Result<Operand<'a>, EvaluationError> {
-    let argument = |at: usize| evaluator.value(&arguments[at]);
-    let status = evaluator.scope.status;
-    let value = match function {
-        Function::Contains => Value::Bool(contains(argument(0)?, &argument(1)?)),
-        Function::StartsWith => {
-            Value::Bool(both_texts(&argument(0)?, &argument(1)?, |text, part| {
-                text.starts_with(part)
-            }))
-        }
-        Function::EndsWith => {
-            Value::Bool(both_texts(&argument(0)?, &argument(1)?, |text, part| text.ends_with(part)))
-        }
-        Function::Format => Value::String(format(evaluator, arguments)?),
-        Function::Join => {
-            let separator = arguments.get(1).map(|node| evaluator.value(node)).transpose()?;
-            Value::String(join(argument(0)?, separator.as_ref()))
-        }
-        Function::ToJson => Value::String(argument(0)?.into_value().to_json_text()),
-        Function::FromJson => from_json(&argument(0)?.to_text())?,
-        Function::Case => return case(evaluator, arguments),
-        Function::HashFiles => Value::String(hash_files(evaluator, arguments)?),
-        Function::Success => Value::Bool(status == Status::Success),
-        Function::Failure => Value::Bool(status == Status::Failure),
-        Function::Cancelled => Value::Bool(status == Status::Cancelled),
-        Function::Always => Value::Bool(true),
-    };
-    Ok(value.into())
+    let mut call = Call { evaluator, arguments, level: level + 1 };
+    let status = call.evaluator.scope.status;
+    Ok(match function {
+        Function::Contains => Operand::Bool(call.contains()?),
+        Function::StartsWith => Operand::Bool(call.compares(|text, part| text.starts_with(part))?),
+        Function::EndsWith => Operand::Bool(call.compares(|text, part| text.ends_with(part))?),
+        Function::Format => Operand::Text(call.format()?.into()),
+        Function::Join => Operand::Text(call.join()?.into()),
+        Function::ToJson => Operand::Text(call.to_json()?.into()),
+        Function::FromJson => call.from_json()?,
+        Function::Case => call.case()?,
+        Function::HashFiles => Operand::Text(call.hash_files()?.into()),
+        Function::Success => Operand::Bool(status == Status::Success),
+        Function::Failure => Operand::Bool(status == Status::Failure),
+        Function::Cancelled => Operand::Bool(status == Status::Cancelled),
+        Function::Always => Operand::Bool(true),
+    })
 }
 
-fn contains(haystack: Operand<'_>, needle: &Operand<'_>) -> bool {
-    if haystack.primitive().is_some() {
-        return both_texts(&haystack, needle, |text, part| text.contains(part));
+struct Call<'e, 'a> {
+    evaluator: &'e mut Evaluator<'a>,
+    arguments: &'a [Node<'a>],
+    /// The level of the arguments.
+    level: usize,
+}
+
+impl<'a> Call<'_, 'a> {
+    fn argument(&mut self, at: usize) -> Result<Operand<'a>, EvaluationError> {
+        self.evaluator.value(&self.arguments[at], self.level)
     }
-    haystack.into_items().is_some_and(|items| items.iter().any(|item| item.equals(needle)))
+
+    fn contains(&mut self) -> Result<bool, EvaluationError> {
+        let haystack = self.argument(0)?;
+        if haystack.is_primitive() {
+            let needle = self.argument(1)?;
+            return Ok(both_texts(&haystack, &needle, |text, part| text.contains(part)));
+        }
+        match haystack.into_items() {
+            Some(items) if !items.is_empty() => {
+                let needle = self.argument(1)?;
+                Ok(items.iter().any(|item| item.equals(&needle)))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn compares(&mut self, test: impl Fn(&str, &str) -> bool) -> Result<bool, EvaluationError> {
+        let text = self.argument(0)?;
+        Ok(text.is_primitive() && both_texts(&text, &self.argument(1)?, test))
+    }
+
+    /// Replaces `{0}`, `{1}`, ... by the arguments; two braces stand for one.
+    fn format(&mut self) -> Result<String, EvaluationError> {
+        let template = self.argument(0)?;
+        let template = template.to_text().into_owned();
+        let invalid = || EvaluationError::FormatInvalid(template.clone());
+        let mut pieces = Vec::new();
+        let mut rest = template.as_str();
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, from_brace) = rest.split_at(at);
+            let (brace, after) = from_brace.split_at(1);
+            if let Some(after) = after.strip_prefix(brace) {
+                pieces.push(Piece::Text(&rest[..=at]));
+                rest = after;
+                continue;
+            }
+            if brace == "}" {
+                return Err(invalid());
+            }
+            let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+            // .NET counts the arguments in one byte.
+            let index = usize::from(after[..digits].parse::<u8>().map_err(|_| invalid())?);
+            let (specifiers, after) = specifiers(&after[digits..]).ok_or_else(invalid)?;
+            if index + 1 >= self.arguments.len() {
+                return Err(EvaluationError::FormatArgumentMissing(template));
+            }
+            pieces.extend([Piece::Text(before), Piece::Argument { index, specifiers }]);
+            rest = after;
+        }
+        pieces.push(Piece::Text(rest));
+        self.assembled(&pieces)
+    }
+
+    /// The text of the pieces of a format. An argument is evaluated once, however often it stands there.
+    fn assembled(&mut self, pieces: &[Piece<'_>]) -> Result<String, EvaluationError> {
+        let mut values: Vec<Option<Operand<'a>>> = vec![None; self.arguments.len() - 1];
+        let mut text = LimitedText::default();
+        for piece in pieces {
+            let pushed = match piece {
+                Piece::Text(piece) => text.push(piece),
+                Piece::Argument { index, specifiers } => {
+                    if values[*index].is_none() {
+                        values[*index] = Some(self.argument(index + 1)?);
+                    }
+                    let value = values[*index].as_ref().unwrap_or(&Operand::Null);
+                    if !specifiers.is_empty() {
+                        let specifiers = crate::excerpt(specifiers);
+                        let kind = value.kind_name();
+                        return Err(EvaluationError::FormatSpecifiers { specifiers, kind });
+                    }
+                    text.push(&value.to_text())
+                }
+            };
+            pushed.map_err(|_| self.evaluator.exceeded())?;
+        }
+        Ok(text.into_text())
+    }
+
+    fn join(&mut self) -> Result<String, EvaluationError> {
+        const SEPARATOR_DEFAULT: &str = ",";
+        let items = self.argument(0)?;
+        if items.is_primitive() {
+            return Ok(items.to_text().into_owned());
+        }
+        let items = items.into_items().unwrap_or_default();
+        let separator = match items.len() {
+            0 | 1 => Operand::Null,
+            _ if self.arguments.len() > 1 => self.argument(1)?,
+            _ => Operand::Text(SEPARATOR_DEFAULT.into()),
+        };
+        let separator =
+            if separator.is_primitive() { separator.to_text() } else { SEPARATOR_DEFAULT.into() };
+        let mut text = LimitedText::default();
+        for (at, item) in items.iter().enumerate() {
+            let pushed = if at > 0 { text.push(&separator) } else { Ok(()) }
+                .and_then(|()| text.push(&item.to_text()));
+            pushed.map_err(|_| self.evaluator.exceeded())?;
+        }
+        Ok(text.into_text())
+    }
+
+    fn to_json(&mut self) -> Result<String, EvaluationError> {
+        let value = self.argument(0)?;
+        let mut text = LimitedText::default();
+        let written = match &value {
+            Operand::Known(value) => write_json(value, 0, &mut text),
+            _ => write_json(&value.into_value(), 0, &mut text),
+        };
+        written.map_err(|_| self.evaluator.exceeded())?;
+        Ok(text.into_text())
+    }
+
+    fn from_json(&mut self) -> Result<Operand<'a>, EvaluationError> {
+        let json = self.argument(0)?;
+        let json = json.to_text();
+        match Value::from_json_text(&json) {
+            Ok(value) => Ok(value.into()),
+            Err(error) => Err(EvaluationError::Json { reason: error, text: crate::excerpt(&json) }),
+        }
+    }
+
+    /// The value after the first condition that is true, or the last argument.
+    fn case(&mut self) -> Result<Operand<'a>, EvaluationError> {
+        let last = self.arguments.len() - 1;
+        for at in (0..last).step_by(2) {
+            match self.argument(at)? {
+                Operand::Bool(true) => return self.argument(at + 1),
+                Operand::Bool(false) => {}
+                _ => return Err(EvaluationError::CasePredicate),
+            }
+        }
+        self.argument(last)
+    }
+
+    fn hash_files(&mut self) -> Result<String, EvaluationError> {
+        let hash = self.evaluator.scope.hash_files.ok_or(EvaluationError::NoWorkspace)?;
+        let mut patterns = Vec::with_capacity(self.arguments.len());
+        for at in 0..self.arguments.len() {
+            patterns.push(self.argument(at)?.to_text().into_owned());
+        }
+        hash(&patterns).map_err(EvaluationError::HashFiles)
+    }
+}
+
+/// A stretch of a format.
+enum Piece<'t> {
+    Text(&'t str),
+    Argument { index: usize, specifiers: String },
+}
+
+/// Reads what may stand between the number of an argument and the closing brace: nothing, or a colon
+/// and specifiers, of which none is valid for any value. Returns also what follows the brace.
+fn specifiers(text: &str) -> Option<(String, &str)> {
+    if let Some(after) = text.strip_prefix('}') {
+        return Some((String::new(), after));
+    }
+    let mut rest = text.strip_prefix(':')?;
+    let mut specifiers = String::new();
+    loop {
+        let at = rest.find('}')?;
+        specifiers.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        match rest.strip_prefix('}') {
+            Some(after) => {
+                specifiers.push('}');
+                rest = after;
+            }
+            None => return Some((specifiers, rest)),
+        }
+    }
 }
 
 /// Tests two texts without regard to case; arrays and objects never pass.
 fn both_texts(left: &Operand<'_>, right: &Operand<'_>, test: impl Fn(&str, &str) -> bool) -> bool {
-    match (left.primitive(), right.primitive()) {
-        (Some(left), Some(right)) => {
-            test(&fold_case(&left.to_text()), &fold_case(&right.to_text()))
-        }
-        _ => false,
-    }
-}
-
-fn join(items: Operand<'_>, separator: Option<&Operand<'_>>) -> String {
-    const SEPARATOR_DEFAULT: &str = ",";
-    if let Some(value) = items.primitive() {
-        return value.to_text();
-    }
-    let separator =
-        separator.and_then(Operand::primitive).map_or(SEPARATOR_DEFAULT.to_owned(), Value::to_text);
-    let texts: Vec<String> =
-        items.into_items().unwrap_or_default().iter().map(Operand::to_text).collect();
-    texts.join(&separator)
-}
-
-fn from_json(text: &str) -> Result<Value, EvaluationError> {
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(json) => Ok(json.into()),
-        Err(error) => {
-            Err(EvaluationError::Json { reason: error.to_string(), text: crate::excerpt(text) })
-        }
-    }
-}
-
-/// The value after the first condition that is true, or the last argument.
-fn case<'a>(evaluator: &Evaluator<'a>, arguments: &[Node]) -> Result<Operand<'a>, EvaluationError> {
-    for pair in arguments.chunks(2) {
-        let [condition, value] = pair else { break };
-        match evaluator.value(condition)?.primitive() {
-            Some(Value::Bool(true)) => return evaluator.value(value),
-            Some(Value::Bool(false)) => {}
-            _ => return Err(EvaluationError::CasePredicate),
-        }
-    }
-    evaluator.value(&arguments[arguments.len() - 1])
-}
-
-fn hash_files(evaluator: &Evaluator<'_>, arguments: &[Node]) -> Result<String, EvaluationError> {
-    let hash = evaluator.scope.hash_files.ok_or(EvaluationError::NoWorkspace)?;
-    let patterns = arguments
-        .iter()
-        .map(|argument| evaluator.value(argument).map(|value| value.to_text()))
-        .collect::<Result<Vec<_>, _>>()?;
-    hash(&patterns).map_err(EvaluationError::HashFiles)
-}
-
-/// Replaces `{0}`, `{1}`, ...; `{{` and `}}` stand for the braces themselves.
-fn format(evaluator: &Evaluator<'_>, arguments: &[Node]) -> Result<String, EvaluationError> {
-    let template = evaluator.value(&arguments[0])?.to_text();
-    let invalid = || EvaluationError::FormatInvalid(template.clone());
-    let mut text = String::new();
-    let mut rest = template.as_str();
-    while let Some(at) = rest.find(['{', '}']) {
-        text.push_str(&rest[..at]);
-        let brace = &rest[at..=at];
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix(brace) {
-            text.push_str(brace);
-            rest = after;
-            continue;
-        }
-        if brace == "}" {
-            return Err(invalid());
-        }
-        let (index, after) = rest.split_once('}').ok_or_else(invalid)?;
-        // .NET allows at most 256 places, and digits only.
-        if !index.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(invalid());
-        }
-        let index = index.parse::<u8>().map_err(|_| invalid())?;
-        let argument = arguments
-            .get(usize::from(index) + 1)
-            .ok_or_else(|| EvaluationError::FormatArgumentMissing(template.clone()))?;
-        text.push_str(&evaluator.value(argument)?.to_text());
-        rest = after;
-    }
-    text.push_str(rest);
-    Ok(text)
+    left.is_primitive()
+        && right.is_primitive()
+        && test(&fold_case(&left.to_text()), &fold_case(&right.to_text()))
 }

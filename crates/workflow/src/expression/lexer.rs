@@ -1,26 +1,30 @@
-//! Text to tokens. Which token may follow which is decided here, as in GitHub's own lexer, so that
-//! the same place is named in an error.
+//! Text to tokens. A text that is no token is an error of its own kind, wherever it stands; a token
+//! where none may follow ends the list, so that the parser names it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::Value;
+use super::{ErrorKind, SyntaxError};
 use crate::value::parse_number;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Token {
-    pub(crate) kind: TokenKind,
+pub(crate) struct Token<'s> {
+    pub(crate) kind: TokenKind<'s>,
     pub(crate) span: Range<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum TokenKind {
-    Literal(Value),
+pub(crate) enum TokenKind<'s> {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Cow<'s, str>),
     /// The name after a dot.
-    Property(String),
+    Property(&'s str),
     /// A name that stands for a context.
-    Name(String),
+    Name(&'s str),
     /// A name that is followed by a parenthesis.
-    Function(String),
+    Function(&'s str),
     Operator(Operator),
     Dot,
     /// The star of `.*`.
@@ -28,16 +32,22 @@ pub(crate) enum TokenKind {
     /// The star of `[*]`.
     StarIndex,
     Comma,
-    /// A parenthesis that groups.
-    OpenGroup,
-    CloseGroup,
-    /// A parenthesis around arguments.
-    OpenArguments,
-    CloseArguments,
-    OpenIndex,
-    CloseIndex,
-    /// A text that is no token at all, or none that may stand here.
-    Unexpected,
+    /// A bracket that opens.
+    Open(Bracket),
+    /// A bracket that closes.
+    Close(Bracket),
+    /// A token that may not stand here.
+    Misplaced,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bracket {
+    /// Parentheses that group.
+    Group,
+    /// Parentheses around arguments.
+    Arguments,
+    /// Square brackets.
+    Index,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,71 +63,85 @@ pub(crate) enum Operator {
     Or,
 }
 
-impl TokenKind {
+/// Every token of an expression, up to the first that is misplaced; and whether a bracket is still
+/// open at the end.
+pub(crate) fn tokens(source: &str) -> Result<(Vec<Token<'_>>, bool), SyntaxError> {
+    let mut lexer = Lexer { source, at: 0, last: Last::Nothing, open: Vec::new() };
+    let mut tokens: Vec<Token<'_>> = Vec::with_capacity(source.len() / 4 + 1);
+    let mut is_misplaced = false;
+    while let Some((kind, span)) = lexer.next_token()? {
+        if is_misplaced {
+            continue;
+        }
+        let last = tokens.last().map(|token| &token.kind);
+        is_misplaced = !lexer.is_legal(&kind, last);
+        lexer.track(&kind);
+        let kind = if is_misplaced { TokenKind::Misplaced } else { kind };
+        tokens.push(Token { kind, span });
+    }
+    Ok((tokens, !lexer.open.is_empty()))
+}
+
+impl TokenKind<'_> {
     /// Whether a value may begin after this token.
     fn awaits_operand(&self) -> bool {
-        matches!(
-            self,
-            Self::Operator(_)
-                | Self::Comma
-                | Self::OpenGroup
-                | Self::OpenArguments
-                | Self::OpenIndex
-        )
+        matches!(self, Self::Operator(_) | Self::Comma | Self::Open(_))
     }
 
     /// Whether this token ends something that can be indexed.
     fn ends_target(&self) -> bool {
-        matches!(
-            self,
-            Self::CloseGroup
-                | Self::CloseArguments
-                | Self::CloseIndex
-                | Self::Star
-                | Self::Property(_)
-                | Self::Name(_)
-        )
+        matches!(self, Self::Close(_) | Self::Star | Self::Property(_) | Self::Name(_))
     }
 
     /// Whether this token ends a value.
     fn ends_operand(&self) -> bool {
-        self.ends_target() || matches!(self, Self::Literal(_))
+        self.ends_target()
+            || matches!(self, Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_))
     }
 }
 
-pub(crate) struct Lexer<'a> {
-    source: &'a str,
+struct Lexer<'s> {
+    source: &'s str,
     at: usize,
-    last: Option<TokenKind>,
+    last: Last,
     /// The brackets that are still open, innermost last.
-    open: Vec<TokenKind>,
+    open: Vec<Bracket>,
 }
 
-impl<'a> Lexer<'a> {
-    pub(crate) fn new(source: &'a str) -> Self {
-        Self { source, at: 0, last: None, open: Vec::new() }
-    }
+/// What the token before means for how the next characters are read, well placed or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Nothing,
+    Dot,
+    OpenIndex,
+    FunctionName,
+    /// A name, a closing bracket or a star: a dot after it is not the start of a number.
+    Target,
+    Other,
+}
 
-    pub(crate) fn has_open_brackets(&self) -> bool {
-        !self.open.is_empty()
-    }
-
-    pub(crate) fn next_token(&mut self) -> Option<Token> {
+impl<'s> Lexer<'s> {
+    fn next_token(&mut self) -> Result<Option<(TokenKind<'s>, Range<usize>)>, SyntaxError> {
         self.skip(char::is_whitespace);
         let start = self.at;
-        let kind = self.read(self.peek()?);
-        let kind = if self.is_legal(&kind) { kind } else { TokenKind::Unexpected };
-        match &kind {
-            TokenKind::OpenGroup | TokenKind::OpenArguments | TokenKind::OpenIndex => {
-                self.open.push(kind.clone());
-            }
-            TokenKind::CloseGroup | TokenKind::CloseArguments | TokenKind::CloseIndex => {
-                self.open.pop();
-            }
-            _ => {}
-        }
-        self.last = Some(kind.clone());
-        Some(Token { kind, span: start..self.at })
+        let Some(first) = self.peek() else { return Ok(None) };
+        let Some(kind) = self.read(first) else {
+            return Err(SyntaxError::located(
+                ErrorKind::Lexing,
+                "Unexpected symbol",
+                self.source,
+                start..self.at,
+            ));
+        };
+        self.last = match &kind {
+            TokenKind::Dot => Last::Dot,
+            TokenKind::Open(Bracket::Index) => Last::OpenIndex,
+            TokenKind::Function(_) => Last::FunctionName,
+            TokenKind::StarIndex => Last::Target,
+            kind if kind.ends_target() => Last::Target,
+            _ => Last::Other,
+        };
+        Ok(Some((kind, start..self.at)))
     }
 
     fn peek(&self) -> Option<char> {
@@ -129,158 +153,167 @@ impl<'a> Lexer<'a> {
         self.at += rest.find(|character| !skips(character)).unwrap_or(rest.len());
     }
 
-    fn single(&mut self, kind: TokenKind) -> TokenKind {
+    fn single(&mut self, kind: TokenKind<'s>) -> Option<TokenKind<'s>> {
         self.at += 1;
-        kind
+        Some(kind)
     }
 
-    fn read(&mut self, first: char) -> TokenKind {
+    /// Reads one token; `None` when what was read is none.
+    fn read(&mut self, first: char) -> Option<TokenKind<'s>> {
         match first {
-            '(' if matches!(self.last, Some(TokenKind::Function(_))) => {
-                self.single(TokenKind::OpenArguments)
+            '(' if self.last == Last::FunctionName => {
+                self.single(TokenKind::Open(Bracket::Arguments))
             }
-            '(' => self.single(TokenKind::OpenGroup),
-            ')' if self.open.last() == Some(&TokenKind::OpenArguments) => {
-                self.single(TokenKind::CloseArguments)
+            '(' => self.single(TokenKind::Open(Bracket::Group)),
+            ')' if self.open.last() == Some(&Bracket::Arguments) => {
+                self.single(TokenKind::Close(Bracket::Arguments))
             }
-            ')' => self.single(TokenKind::CloseGroup),
-            '[' => self.single(TokenKind::OpenIndex),
-            ']' => self.single(TokenKind::CloseIndex),
+            ')' => self.single(TokenKind::Close(Bracket::Group)),
+            '[' => self.single(TokenKind::Open(Bracket::Index)),
+            ']' => self.single(TokenKind::Close(Bracket::Index)),
             ',' => self.single(TokenKind::Comma),
-            '*' if self.last == Some(TokenKind::OpenIndex) => self.single(TokenKind::StarIndex),
+            '*' if self.last == Last::OpenIndex => self.single(TokenKind::StarIndex),
             '*' => self.single(TokenKind::Star),
-            '\'' => self.read_string(),
+            '\'' => self.read_text(),
             '!' | '<' | '>' | '=' | '&' | '|' => self.read_operator(),
-            '.' if self.last.as_ref().is_some_and(|last| !last.awaits_operand()) => {
-                self.single(TokenKind::Dot)
-            }
+            '.' if self.last == Last::Target => self.single(TokenKind::Dot),
             '.' | '+' | '-' | '0'..='9' => self.read_number(),
             _ => self.read_name(),
         }
     }
 
     /// Reads on to the next character that ends a word, and returns what was read since `start`.
-    fn read_word(&mut self, start: usize, also: &[char]) -> &'a str {
+    fn read_word(&mut self, start: usize, also: &[char]) -> &'s str {
         self.skip(|character| also.contains(&character) || !is_boundary(character));
         &self.source[start..self.at]
     }
 
-    fn read_string(&mut self) -> TokenKind {
+    fn read_text(&mut self) -> Option<TokenKind<'s>> {
         let start = self.at + 1;
         let mut from = start;
+        let mut has_quotes = false;
         loop {
             let Some(length) = self.source[from..].find('\'') else {
                 self.at = self.source.len();
-                return TokenKind::Unexpected;
+                return None;
             };
             self.at = from + length + 1;
             if self.peek() != Some('\'') {
-                let content = &self.source[start..self.at - 1];
-                return TokenKind::Literal(Value::String(content.replace("''", "'")));
+                break;
             }
+            has_quotes = true;
             from = self.at + 1;
         }
+        let content = &self.source[start..self.at - 1];
+        Some(TokenKind::Text(if has_quotes {
+            Cow::Owned(content.replace("''", "'"))
+        } else {
+            Cow::Borrowed(content)
+        }))
     }
 
-    fn read_operator(&mut self) -> TokenKind {
+    fn read_operator(&mut self) -> Option<TokenKind<'s>> {
         let start = self.at;
-        let rest = &self.source[start..];
-        let spellings = [
-            ("!=", Operator::NotEqual),
-            (">=", Operator::GreaterOrEqual),
-            ("<=", Operator::LessOrEqual),
-            ("==", Operator::Equal),
-            ("&&", Operator::And),
-            ("||", Operator::Or),
-            ("!", Operator::Not),
-            (">", Operator::Greater),
-            ("<", Operator::Less),
-        ];
-        for (spelling, operator) in spellings {
-            if rest.starts_with(spelling) {
-                self.at += spelling.len();
-                return TokenKind::Operator(operator);
+        let bytes = &self.source.as_bytes()[start..];
+        let (operator, length) = match (bytes[0], bytes.get(1)) {
+            (b'!', Some(b'=')) => (Operator::NotEqual, 2),
+            (b'>', Some(b'=')) => (Operator::GreaterOrEqual, 2),
+            (b'<', Some(b'=')) => (Operator::LessOrEqual, 2),
+            (b'=', Some(b'=')) => (Operator::Equal, 2),
+            (b'&', Some(b'&')) => (Operator::And, 2),
+            (b'|', Some(b'|')) => (Operator::Or, 2),
+            (b'!', _) => (Operator::Not, 1),
+            (b'>', _) => (Operator::Greater, 1),
+            (b'<', _) => (Operator::Less, 1),
+            _ => {
+                self.at += 1;
+                self.read_word(start, &[]);
+                return None;
             }
-        }
-        self.at += 1;
-        self.read_word(start, &[]);
-        TokenKind::Unexpected
+        };
+        self.at += length;
+        Some(TokenKind::Operator(operator))
     }
 
-    fn read_number(&mut self) -> TokenKind {
+    fn read_number(&mut self) -> Option<TokenKind<'s>> {
         let start = self.at;
         self.at += 1;
         let number = parse_number(self.read_word(start, &['.']));
-        if number.is_nan() {
-            TokenKind::Unexpected
-        } else {
-            TokenKind::Literal(Value::Number(number))
-        }
+        (!number.is_nan()).then_some(TokenKind::Number(number))
     }
 
-    fn read_name(&mut self) -> TokenKind {
+    fn read_name(&mut self) -> Option<TokenKind<'s>> {
         let start = self.at;
         self.at += self.peek().map_or(0, char::len_utf8);
         let name = self.read_word(start, &[]);
         if !is_name(name) {
-            return TokenKind::Unexpected;
+            return None;
         }
-        if self.last == Some(TokenKind::Dot) {
-            return TokenKind::Property(name.to_owned());
+        if self.last == Last::Dot {
+            return Some(TokenKind::Property(name));
         }
-        match name {
-            "null" => TokenKind::Literal(Value::Null),
-            "true" => TokenKind::Literal(Value::Bool(true)),
-            "false" => TokenKind::Literal(Value::Bool(false)),
-            "NaN" => TokenKind::Literal(Value::Number(f64::NAN)),
-            "Infinity" => TokenKind::Literal(Value::Number(f64::INFINITY)),
-            _ if self.source[self.at..].trim_start().starts_with('(') => {
-                TokenKind::Function(name.to_owned())
-            }
-            _ => TokenKind::Name(name.to_owned()),
-        }
+        Some(match name {
+            "null" => TokenKind::Null,
+            "true" => TokenKind::Bool(true),
+            "false" => TokenKind::Bool(false),
+            "NaN" => TokenKind::Number(f64::NAN),
+            "Infinity" => TokenKind::Number(f64::INFINITY),
+            _ if self.source[self.at..].trim_start().starts_with('(') => TokenKind::Function(name),
+            _ => TokenKind::Name(name),
+        })
     }
 
     /// Whether the token may follow the last one and fits the innermost open bracket.
-    fn is_legal(&self, kind: &TokenKind) -> bool {
-        let last = self.last.as_ref();
+    fn is_legal(&self, kind: &TokenKind<'_>, last: Option<&TokenKind<'_>>) -> bool {
         let starts_operand = last.is_none_or(TokenKind::awaits_operand);
         let follows_operand = last.is_some_and(TokenKind::ends_operand);
-        let inside = self.open.last();
+        let inside = self.open.last().copied();
         match kind {
-            TokenKind::Literal(_)
+            TokenKind::Null
+            | TokenKind::Bool(_)
+            | TokenKind::Number(_)
+            | TokenKind::Text(_)
             | TokenKind::Name(_)
             | TokenKind::Function(_)
-            | TokenKind::OpenGroup
+            | TokenKind::Open(Bracket::Group)
             | TokenKind::Operator(Operator::Not) => starts_operand,
             TokenKind::Operator(_) => follows_operand,
-            TokenKind::Property(_) => last == Some(&TokenKind::Dot),
-            TokenKind::Dot | TokenKind::OpenIndex => last.is_some_and(TokenKind::ends_target),
-            TokenKind::Star => last == Some(&TokenKind::Dot),
-            TokenKind::StarIndex => last == Some(&TokenKind::OpenIndex),
-            TokenKind::OpenArguments => matches!(last, Some(TokenKind::Function(_))),
-            TokenKind::Comma => follows_operand && inside == Some(&TokenKind::OpenArguments),
-            TokenKind::CloseGroup => follows_operand && inside == Some(&TokenKind::OpenGroup),
-            TokenKind::CloseIndex => {
-                (follows_operand || last == Some(&TokenKind::StarIndex))
-                    && inside == Some(&TokenKind::OpenIndex)
+            TokenKind::Property(_) | TokenKind::Star => last == Some(&TokenKind::Dot),
+            TokenKind::Dot | TokenKind::Open(Bracket::Index) => {
+                last.is_some_and(TokenKind::ends_target)
             }
-            TokenKind::CloseArguments => follows_operand || last == Some(&TokenKind::OpenArguments),
-            TokenKind::Unexpected => true,
+            TokenKind::StarIndex => last == Some(&TokenKind::Open(Bracket::Index)),
+            TokenKind::Open(Bracket::Arguments) => matches!(last, Some(TokenKind::Function(_))),
+            TokenKind::Comma => follows_operand && inside == Some(Bracket::Arguments),
+            TokenKind::Close(Bracket::Group) => follows_operand && inside == Some(Bracket::Group),
+            TokenKind::Close(Bracket::Index) => {
+                (follows_operand || last == Some(&TokenKind::StarIndex))
+                    && inside == Some(Bracket::Index)
+            }
+            TokenKind::Close(Bracket::Arguments) => {
+                follows_operand || last == Some(&TokenKind::Open(Bracket::Arguments))
+            }
+            TokenKind::Misplaced => false,
+        }
+    }
+
+    fn track(&mut self, kind: &TokenKind<'_>) {
+        match kind {
+            TokenKind::Open(bracket) => self.open.push(*bracket),
+            TokenKind::Close(_) => drop(self.open.pop()),
+            _ => {}
         }
     }
 }
 
 /// Whether the character ends a word.
 fn is_boundary(character: char) -> bool {
-    character.is_whitespace()
-        || matches!(
-            character,
-            '(' | ')' | '[' | ']' | ',' | '.' | '!' | '<' | '>' | '=' | '&' | '|'
-        )
+    matches!(character, '(' | ')' | '[' | ']' | ',' | '.' | '!' | '<' | '>' | '=' | '&' | '|')
+        || character.is_whitespace()
 }
 
 fn is_name(word: &str) -> bool {
-    word.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && word.chars().all(|each| each.is_ascii_alphanumeric() || matches!(each, '_' | '-'))
+    let bytes = word.as_bytes();
+    bytes.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
+        && bytes.iter().all(|each| each.is_ascii_alphanumeric() || matches!(each, b'_' | b'-'))
 }

@@ -3,64 +3,55 @@
 use std::ops::Range;
 
 use super::ast::{Comparison, Function, Node, NodeKind};
-use super::lexer::{Lexer, Operator, Token, TokenKind};
-use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, SyntaxError, Vocabulary};
-use crate::Value;
+use super::lexer::{Bracket, Operator, Token, TokenKind, tokens};
+use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, ErrorKind, SyntaxError, Vocabulary};
 use crate::nearest::nearest;
 
 /// Parses an expression; `None` when there is nothing but white space.
-pub(crate) fn parse(
-    source: &str,
+pub(crate) fn parse<'s>(
+    source: &'s str,
     vocabulary: &Vocabulary<'_>,
-) -> Result<Option<Node>, SyntaxError> {
-    if source.encode_utf16().count() > EXPRESSION_LENGTH_MAX {
-        return Err(SyntaxError {
-            message: format!("Exceeded max expression length {EXPRESSION_LENGTH_MAX}"),
-            offset: 0,
-            length: source.len(),
-            hint: None,
-        });
+) -> Result<Option<Node<'s>>, SyntaxError> {
+    // A text has at most as many UTF-16 code units as bytes.
+    if source.len() > EXPRESSION_LENGTH_MAX && source.encode_utf16().count() > EXPRESSION_LENGTH_MAX
+    {
+        let message = format!("Exceeded max expression length {EXPRESSION_LENGTH_MAX}");
+        return Err(SyntaxError::of_all(ErrorKind::Lexing, message, source));
     }
+    let (tokens, has_open_brackets) = tokens(source)?;
+    let Some(last) = tokens.last().cloned() else { return Ok(None) };
     let mut parser = Parser {
         source,
         vocabulary,
-        operands: Vec::new(),
-        pending: Vec::new(),
+        operands: Vec::with_capacity(4),
+        pending: Vec::with_capacity(4),
         is_too_deep: false,
     };
-    let mut lexer = Lexer::new(source);
-    let mut last = None;
-    while let Some(token) = lexer.next_token() {
-        parser.push(&token)?;
-        last = Some(token);
+    for token in tokens {
+        parser.push(token)?;
     }
-    let Some(last) = last else { return Ok(None) };
-    if lexer.has_open_brackets() || awaits_more(&last.kind) {
-        return Err(parser.located("Unexpected end of expression", &last));
+    if has_open_brackets || awaits_more(&last.kind) {
+        return Err(parser.located("Unexpected end of expression", &last.span));
     }
     parser.reduce(WEAKEST);
     if parser.is_too_deep {
-        return Err(SyntaxError {
-            message: format!("Exceeded max expression depth {EXPRESSION_DEPTH_MAX}"),
-            offset: 0,
-            length: source.len(),
-            hint: None,
-        });
+        let message = format!("Exceeded max expression depth {EXPRESSION_DEPTH_MAX}");
+        return Err(SyntaxError::of_all(ErrorKind::Parsing, message, source));
     }
     Ok(parser.operands.pop())
 }
 
-fn awaits_more(kind: &TokenKind) -> bool {
+fn awaits_more(kind: &TokenKind<'_>) -> bool {
     matches!(
         kind,
         TokenKind::Operator(_) | TokenKind::Dot | TokenKind::Comma | TokenKind::Function(_)
     )
 }
 
-struct Parser<'a> {
-    source: &'a str,
-    vocabulary: &'a Vocabulary<'a>,
-    operands: Vec<Node>,
+struct Parser<'s, 'v> {
+    source: &'s str,
+    vocabulary: &'v Vocabulary<'v>,
+    operands: Vec<Node<'s>>,
     pending: Vec<Pending>,
     /// Reported last, because every other error comes first on GitHub.
     is_too_deep: bool,
@@ -82,54 +73,57 @@ enum Pending {
     /// A call whose arguments are the operands from `first` on.
     Call {
         function: Function,
-        name: Token,
+        name: Range<usize>,
         first: usize,
     },
 }
 
-impl Parser<'_> {
-    fn push(&mut self, token: &Token) -> Result<(), SyntaxError> {
-        let Range { start, end } = token.span;
-        match &token.kind {
-            TokenKind::Unexpected => return Err(self.located("Unexpected symbol", token)),
-            TokenKind::Literal(value) => {
-                self.push_node(NodeKind::Literal(value.clone()), token.span.clone());
-            }
+impl<'s> Parser<'s, '_> {
+    fn push(&mut self, token: Token<'s>) -> Result<(), SyntaxError> {
+        let span = token.span;
+        let Range { start, end } = span;
+        match token.kind {
+            TokenKind::Misplaced => return Err(self.located("Unexpected symbol", &span)),
+            TokenKind::Null => self.push_node(NodeKind::Null, span, 0),
+            TokenKind::Bool(value) => self.push_node(NodeKind::Bool(value), span, 0),
+            TokenKind::Number(value) => self.push_node(NodeKind::Number(value), span, 0),
+            TokenKind::Text(value) => self.push_node(NodeKind::Text(value), span, 0),
             TokenKind::Name(name) => {
-                self.check_context(name, token)?;
-                self.push_node(NodeKind::Context(name.clone()), token.span.clone());
+                self.check_context(name, &span)?;
+                self.push_node(NodeKind::Context(name), span, 0);
             }
             TokenKind::Property(name) => {
                 self.pending.pop();
-                let name = NodeKind::Literal(Value::String(name.clone()));
-                self.push_node(name, token.span.clone());
+                self.push_node(NodeKind::Text(name.into()), span, 0);
                 self.index(end);
             }
-            TokenKind::Star | TokenKind::StarIndex => {
+            TokenKind::Star => {
                 self.pending.pop();
                 self.filter(end);
-                if token.kind == TokenKind::StarIndex {
-                    self.pending.push(Pending::StarIndex);
-                }
+            }
+            TokenKind::StarIndex => {
+                self.pending.pop();
+                self.filter(end);
+                self.pending.push(Pending::StarIndex);
             }
             TokenKind::Function(name) => {
-                let function = self.function_named(name, token)?;
+                let function = self.function_named(name, &span)?;
                 let first = self.operands.len();
-                self.pending.push(Pending::Call { function, name: token.clone(), first });
+                self.pending.push(Pending::Call { function, name: span, first });
             }
             TokenKind::Operator(Operator::Not) => self.pending.push(Pending::Not { start }),
             TokenKind::Operator(operator) => {
-                let operator = binary(*operator);
+                let operator = binary(operator);
                 self.reduce(strength(operator));
                 self.pending.push(Pending::Binary(operator));
             }
             TokenKind::Dot => self.pending.push(Pending::Dot),
-            TokenKind::OpenIndex => self.pending.push(Pending::Index),
-            TokenKind::OpenGroup => self.pending.push(Pending::Group { start }),
+            TokenKind::Open(Bracket::Index) => self.pending.push(Pending::Index),
+            TokenKind::Open(Bracket::Group) => self.pending.push(Pending::Group { start }),
             // The call itself is pending since its name.
-            TokenKind::OpenArguments => {}
+            TokenKind::Open(Bracket::Arguments) => {}
             TokenKind::Comma => self.reduce(WEAKEST),
-            TokenKind::CloseGroup | TokenKind::CloseIndex | TokenKind::CloseArguments => {
+            TokenKind::Close(_) => {
                 self.reduce(WEAKEST);
                 self.close(end)?;
             }
@@ -146,7 +140,8 @@ impl Parser<'_> {
             Some(Pending::Call { function, name, first }) => {
                 let arguments = self.operands.split_off(first);
                 self.check_arguments(function, arguments.len(), &name)?;
-                self.push_node(NodeKind::Call { function, arguments }, name.span.start..end);
+                let depth = arguments.iter().map(|argument| argument.depth).max().unwrap_or(0);
+                self.push_node(NodeKind::Call { function, arguments }, name.start..end, depth);
             }
             Some(Pending::Binary(_) | Pending::Not { .. } | Pending::Dot) | None => {
                 unreachable!("the lexer lets a bracket close only what is open")
@@ -166,8 +161,8 @@ impl Parser<'_> {
                 Some(Pending::Binary(operator)) => self.binary(operator),
                 Some(Pending::Not { start }) => {
                     let operand = self.operand();
-                    let end = operand.span.end;
-                    self.push_node(NodeKind::Not(Box::new(operand)), start..end);
+                    let (end, depth) = (operand.span.end, operand.depth);
+                    self.push_node(NodeKind::Not(Box::new(operand)), start..end, depth);
                 }
                 _ => unreachable!("the loop looked at it"),
             }
@@ -178,66 +173,69 @@ impl Parser<'_> {
         let right = self.operand();
         let left = self.operand();
         let span = left.span.start..right.span.end;
-        let kind = match operator {
+        let depth = left.depth.max(right.depth);
+        match operator {
             Binary::Compare(operator) => {
-                NodeKind::Compare { operator, left: Box::new(left), right: Box::new(right) }
+                let (left, right) = (Box::new(left), Box::new(right));
+                self.push_node(NodeKind::Compare { operator, left, right }, span, depth);
             }
-            // Chains become one node, so that a long one is not a deep one.
-            Binary::And => match left.kind {
-                NodeKind::And(operands) => NodeKind::And(appended(operands, right)),
-                _ => NodeKind::And(vec![left, right]),
-            },
-            Binary::Or => match left.kind {
-                NodeKind::Or(operands) => NodeKind::Or(appended(operands, right)),
-                _ => NodeKind::Or(vec![left, right]),
-            },
-        };
-        self.push_node(kind, span);
+            Binary::And | Binary::Or => {
+                let (mut operands, left_depth) = chained(operator, left);
+                let (more, right_depth) = chained(operator, right);
+                operands.extend(more);
+                let depth = left_depth.max(right_depth);
+                let kind = match operator {
+                    Binary::And => NodeKind::And(operands),
+                    _ => NodeKind::Or(operands),
+                };
+                self.push_node(kind, span, depth);
+            }
+        }
     }
 
     fn index(&mut self, end: usize) {
         let index = Box::new(self.operand());
         let target = Box::new(self.operand());
         let span = target.span.start..end;
-        self.push_node(NodeKind::Index { target, index }, span);
+        let depth = index.depth.max(target.depth);
+        self.push_node(NodeKind::Index { target, index }, span, depth);
     }
 
     fn filter(&mut self, end: usize) {
         let target = Box::new(self.operand());
-        let span = target.span.start..end;
-        self.push_node(NodeKind::Filter { target }, span);
+        let (span, depth) = (target.span.start..end, target.depth);
+        self.push_node(NodeKind::Filter { target }, span, depth);
     }
 
-    fn operand(&mut self) -> Node {
+    fn operand(&mut self) -> Node<'s> {
         self.operands.pop().expect("the lexer lets an operator stand only where operands are")
     }
 
-    fn operand_mut(&mut self) -> &mut Node {
+    fn operand_mut(&mut self) -> &mut Node<'s> {
         self.operands.last_mut().expect("the lexer lets a bracket close only after an operand")
     }
 
-    fn push_node(&mut self, kind: NodeKind, span: Range<usize>) {
-        let mut node = Node { kind, span, depth: 1 };
-        node.depth += node.children().map(|child| child.depth).max().unwrap_or(0);
+    /// `depth` is that of the deepest child.
+    fn push_node(&mut self, kind: NodeKind<'s>, span: Range<usize>, depth: usize) {
+        let mut node = Node { kind, span, depth: depth + 1 };
         if node.depth > EXPRESSION_DEPTH_MAX {
             // Nothing is kept of it: the parse fails in the end, and must not overflow until then.
             self.is_too_deep = true;
-            node.kind = NodeKind::Literal(Value::Null);
+            node.kind = NodeKind::Null;
             node.depth = 1;
         }
         self.operands.push(node);
     }
 
-    fn check_context(&self, name: &str, token: &Token) -> Result<(), SyntaxError> {
-        let known = self.vocabulary.contexts;
-        if known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+    fn check_context(&self, name: &str, place: &Range<usize>) -> Result<(), SyntaxError> {
+        if self.vocabulary.contexts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             return Ok(());
         }
-        let error = self.located("Unrecognized named-value", token);
-        Err(SyntaxError { hint: nearest(name, known.iter().copied()), ..error })
+        let error = self.located("Unrecognized named-value", place);
+        Err(SyntaxError { hint: nearest(name, self.vocabulary.contexts.iter().copied()), ..error })
     }
 
-    fn function_named(&self, name: &str, token: &Token) -> Result<Function, SyntaxError> {
+    fn function_named(&self, name: &str, place: &Range<usize>) -> Result<Function, SyntaxError> {
         let known = self.vocabulary.functions;
         match Function::named(name) {
             Some(function) if function.is_everywhere() || known.contains(&function) => Ok(function),
@@ -246,7 +244,7 @@ impl Parser<'_> {
                     .iter()
                     .filter(|function| function.is_everywhere() || known.contains(function))
                     .map(|function| function.name());
-                let error = self.located("Unrecognized function", token);
+                let error = self.located("Unrecognized function", place);
                 Err(SyntaxError { hint: nearest(name, names), ..error })
             }
         }
@@ -256,50 +254,50 @@ impl Parser<'_> {
         &self,
         function: Function,
         count: usize,
-        token: &Token,
+        place: &Range<usize>,
     ) -> Result<(), SyntaxError> {
         let (least, most) = function.arity();
         if count < least {
-            return Err(self.located("Too few parameters supplied", token));
+            return Err(self.located("Too few parameters supplied", place));
+        }
+        // The status of named jobs can be asked for where jobs have theirs and files have none yet.
+        let is_of_jobs = !self.vocabulary.functions.contains(&Function::HashFiles);
+        if is_of_jobs && matches!(function, Function::Success | Function::Failure) {
+            return Ok(());
         }
         if count > most && function.is_status() {
             let name = function.name();
             return Err(SyntaxError {
                 message: format!("`{name}` with the names of jobs is not supported yet"),
-                ..self.located("", token)
+                ..self.located("", place)
             });
         }
         if count > most {
-            return Err(self.located("Too many parameters supplied", token));
+            return Err(self.located("Too many parameters supplied", place));
         }
         if function == Function::Case && count.is_multiple_of(2) {
             return Err(self.located(
                 "Even number of parameters supplied, requires an odd number of parameters",
-                token,
+                place,
             ));
         }
         Ok(())
     }
 
-    fn located(&self, problem: &str, token: &Token) -> SyntaxError {
-        let Range { start, end } = token.span;
-        let text = &self.source[start..end];
-        let position = self.source[..start].encode_utf16().count() + 1;
-        SyntaxError {
-            message: format!(
-                "{problem}: '{text}'. Located at position {position} within expression: {}",
-                self.source
-            ),
-            offset: start,
-            length: end - start,
-            hint: None,
-        }
+    fn located(&self, problem: &str, place: &Range<usize>) -> SyntaxError {
+        SyntaxError::located(ErrorKind::Parsing, problem, self.source, place.clone())
     }
 }
 
-fn appended(mut operands: Vec<Node>, operand: Node) -> Vec<Node> {
-    operands.push(operand);
-    operands
+/// What an operand adds to a chain of the operator, and the depth of the deepest of it. A chain in a
+/// chain becomes one node with it, so that a long one is not a deep one.
+fn chained(operator: Binary, node: Node<'_>) -> (Vec<Node<'_>>, usize) {
+    match (operator, node.kind) {
+        (Binary::And, NodeKind::And(operands)) | (Binary::Or, NodeKind::Or(operands)) => {
+            (operands, node.depth - 1)
+        }
+        (_, kind) => (vec![Node { kind, ..node }], node.depth),
+    }
 }
 
 #[derive(Clone, Copy)]

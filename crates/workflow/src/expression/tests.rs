@@ -97,7 +97,7 @@ fn errors_name_the_place() {
         ("success('build')", "`success` with the names of jobs is not supported yet"),
         (
             "fromJSON('{')",
-            "Error parsing fromJson: EOF while parsing an object at line 1 column 1, in the text {",
+            "Error parsing fromJson: a key in double quotes is missing at line 1, column 2, in the text {",
         ),
         (
             "format('{0}')",
@@ -134,6 +134,27 @@ fn length_and_depth_are_limited() {
     assert_eq!(error(&nots(50)), "Exceeded max expression depth 50");
     let deep = format!("{}1{}", "(".repeat(9_000), ")".repeat(9_000));
     assert_eq!(value(&deep), Value::Number(1.0));
+}
+
+#[test]
+fn memory_is_limited() {
+    let long = "x".repeat(1_000_000);
+    let contexts = Object::from_iter([("a", Value::from(long))]);
+    let error =
+        |expression: &str| evaluate(expression, &Scope::new(&contexts)).unwrap_err().to_string();
+    let exceeded = |expression: &str| {
+        format!(
+            "The maximum allowed memory size was exceeded while evaluating the following expression: \
+             {expression}"
+        )
+    };
+    let repeated = format!("format('{}', a)", "{0}".repeat(6_000));
+    assert_eq!(error(&repeated), exceeded(&crate::excerpt(&repeated)));
+    let joined = "join(fromJSON('[1,2,3,4,5,6,7,8]'), a)";
+    assert_eq!(error(joined), exceeded(joined));
+    let held = "format('{0}{1}{2}{3}{4}', a, a, a, a, a) == format('{0}', a)";
+    assert_eq!(error(held), exceeded(held));
+    assert!(evaluate("format('{0}{0}{0}', a) == a", &Scope::new(&contexts)).is_ok());
 }
 
 #[test]

@@ -60,6 +60,33 @@ fn json_text_is_indented_by_two() {
     .assert_eq(&value.to_json_text());
 }
 
+#[test]
+fn what_is_not_json_says_where_it_stops_being() {
+    let cases = [
+        ("", "a value is missing at line 1, column 1"),
+        ("{\"a\": [1,\n  tru]}", "this word is no value at line 2, column 3"),
+        ("[1 2]", "a `,` or `]` is missing at line 1, column 4"),
+        ("{\"é\" 1}", "a `:` is missing at line 1, column 6"),
+        ("{'a': 1}", "a key in double quotes is missing at line 1, column 2"),
+        ("1 2", "there is more after the value at line 1, column 3"),
+        ("\"a", "a string is not closed at line 1, column 3"),
+        ("\"a\nb\"", "a control character must be escaped at line 1, column 3"),
+        ("\"\\x\"", "this escape is unknown at line 1, column 2"),
+        ("\"\\ud800\"", "half of a surrogate pair is no character at line 1, column 2"),
+        ("\"\\u12\"", "`\\u` wants four hexadecimal digits at line 1, column 2"),
+        ("-", "a digit is missing at line 1, column 2"),
+        ("1.", "a digit is missing at line 1, column 3"),
+        ("01", "there is more after the value at line 1, column 2"),
+    ];
+    for (text, problem) in cases {
+        assert_eq!(Value::from_json_text(text).unwrap_err().to_string(), problem, "{text}");
+    }
+    let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    assert!(Value::from_json_text(&nested(JSON_DEPTH_MAX)).is_ok());
+    let error = Value::from_json_text(&nested(JSON_DEPTH_MAX + 1)).unwrap_err();
+    assert_eq!(error.to_string(), "it nests too deep at line 1, column 101");
+}
+
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -79,10 +106,18 @@ fn any_value() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn json_and_back_is_the_same_value(value in any_value()) {
-        let text = serde_json::from_str::<serde_json::Value>(&value.to_json_text()).unwrap();
-        prop_assert_eq!(&Value::from(text), &value);
+        let text = value.to_json_text();
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&Value::from(read), &value);
+        prop_assert_eq!(&Value::from_json_text(&text).unwrap(), &value);
         let json = serde_json::Value::from(value.clone());
         prop_assert_eq!(Value::from(json), value);
+    }
+
+    #[test]
+    fn what_is_json_is_decided_as_by_serde(text in "[\\[\\]{}\",:0-9.eE+ntrue \\\\-]{0,12}") {
+        let theirs = serde_json::from_str::<serde_json::Value>(&text);
+        prop_assert_eq!(Value::from_json_text(&text).is_ok(), theirs.is_ok(), "{}", text);
     }
 
     #[test]
