@@ -14,7 +14,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test   install what the tests need, then run them all (further arguments go to the test runner)
-  ci     formatting, clippy without warnings, then `test`: what must pass before a change lands
+  ci     formatting, clippy without warnings, then `test`, then mutation testing of what changed in the
+         engine (since `--base COMMIT`, or since the commit before): what must pass before a change lands
   prove  measure one of the promises on the whole program: `cargo xtask prove` lists them
   chaos  kill processes at random during deliveries: `cargo xtask chaos` says how
   planted  switch on each planted fault of engine and store, and see after how many seeds the
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let result = match args.next().as_deref() {
         Some("test") => test(&args.collect::<Vec<_>>()),
-        Some("ci") => ci(),
+        Some("ci") => ci(&args.collect::<Vec<_>>()),
         Some("prove") => prove::prove(&args.collect::<Vec<_>>()),
         Some("chaos") => chaos::chaos(&args.collect::<Vec<_>>()),
         Some("mutants") => mutants::mutants(&args.collect::<Vec<_>>()),
@@ -46,11 +47,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn ci() -> Result<()> {
+fn ci(args: &[String]) -> Result<()> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let base = match args[..] {
+        [] => None,
+        ["--base", commit] => Some(commit),
+        _ => bail!("`ci` takes nothing but `--base COMMIT`"),
+    };
     run("formatting", "cargo", &["fmt", "--all", "--check"])?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     run("clippy", "cargo", &clippy)?;
-    test(&[])
+    test(&[])?;
+    mutants::changed(base)
 }
 
 /// Installs what the tests need and runs them. The binary is built first: whole-program tests start
