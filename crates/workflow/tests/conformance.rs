@@ -1,0 +1,34 @@
+//! The cases of others that lie outside this repository, where they are there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use qnt9_workflow::conformance;
+
+/// The folder of cases beside the repository, if there is one.
+fn cases(folder: &str) -> Option<Vec<PathBuf>> {
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance").join(folder);
+    let Ok(entries) = fs::read_dir(&root) else {
+        println!("skipped: there are no cases at {}", root.display());
+        return None;
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    Some(paths)
+}
+
+#[test]
+fn github_s_reader_cases_pass() {
+    let Some(paths) = cases("workflow-reader") else { return };
+    let mut failed = Vec::new();
+    for path in &paths {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(path).unwrap();
+        if let Err(mismatch) = conformance::run_reader_case(name, &text) {
+            println!("--- {name}\nexpected {}\ngot {}", mismatch.expected, mismatch.got);
+            failed.push(name.to_owned());
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} failed: {failed:?}", failed.len(), paths.len());
+}
