@@ -10,13 +10,16 @@
 //! so. It never runs anything, and reads neither files nor the clock.
 
 mod condition;
+pub mod conformance;
 mod cron;
 mod diagnostic;
 mod expression;
 mod inputs;
+pub mod language;
 mod matrix;
 mod nearest;
 mod pattern;
+pub mod plan;
 mod reader;
 mod source;
 mod template;
@@ -30,8 +33,8 @@ pub use condition::{Condition, Trace, Verdict};
 pub use cron::{Cron, CronError};
 pub use diagnostic::Diagnostic;
 pub use expression::{
-    EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, EvaluationError, HashFiles, Scope, Status,
-    SyntaxError, evaluate,
+    EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, EXPRESSION_MEMORY_BYTES_MAX, ErrorKind,
+    EvaluationError, HashFiles, Scope, Status, SyntaxError, evaluate,
 };
 pub use inputs::{Input, InputError, InputKind};
 pub use matrix::{
@@ -40,7 +43,7 @@ pub use matrix::{
 pub use reader::parse;
 pub use template::{Position, Template};
 pub use trigger::{Event, Filter, Occurrence, Schedule, Trigger, Triggered};
-pub use value::{Object, Value};
+pub use value::{JSON_DEPTH_MAX, JsonError, Object, Value};
 pub use workflow::{
     Access, Concurrency, Defaults, EnvironmentRef, Job, Permissions, Queue, RunsOn, Step,
     StepAction, Strategy, Workflow,

@@ -48,6 +48,29 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Where a stretch of a scalar stands in the file: at the same occurrence of its first line
+    /// there, or, when quoting has changed it, at the start of the scalar.
+    pub(crate) fn locate(
+        &self,
+        span: &Range<usize>,
+        scalar: &str,
+        stretch: Range<usize>,
+    ) -> Range<usize> {
+        let Some(part) = scalar[stretch.clone()].lines().next().filter(|part| !part.is_empty())
+        else {
+            return span.clone();
+        };
+        let before = scalar[..stretch.start].matches(part).count();
+        let written = &self.text[span.clone()];
+        match written.match_indices(part).nth(before) {
+            Some((at, _)) => {
+                let start = span.start + at;
+                start..start + part.len()
+            }
+            None => span.clone(),
+        }
+    }
+
     /// The span without white space at its end, and at least one character long where there is one.
     fn visible(&self, span: Range<usize>) -> Range<usize> {
         let length = self.text[span.clone()].trim_end().len();
