@@ -1,7 +1,8 @@
 //! Set-up and checks for people who work on qnt9: `cargo xtask test`, `cargo xtask ci`, `cargo xtask
-//! prove`, `cargo xtask chaos`.
+//! prove`, `cargo xtask chaos`, `cargo xtask fuzz`.
 
 mod chaos;
+mod fuzz;
 mod mutants;
 mod prove;
 mod tools;
@@ -20,6 +21,7 @@ usage: cargo xtask COMMAND
   chaos  kill processes at random during deliveries: `cargo xtask chaos` says how
   planted  switch on each planted fault of engine and store, and see after how many seeds the
          simulator finds it (--seeds N, --json, names of faults)
+  fuzz   compare with another program on random input: `cargo xtask fuzz` says how
   mutants  change the engine in small ways and see whether its tests notice: `--diff BASE` only what
          changed since that commit, else what `cargo mutants` is told (`--shard 1/8`)
 ";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some("prove") => prove::prove(&args.collect::<Vec<_>>()),
         Some("chaos") => chaos::chaos(&args.collect::<Vec<_>>()),
         Some("mutants") => mutants::mutants(&args.collect::<Vec<_>>()),
+        Some("fuzz") => fuzz::fuzz(&args.collect::<Vec<_>>()),
         Some("planted") => planted(&args.collect::<Vec<_>>()),
         _ => {
             tools::say(USAGE);

@@ -17,12 +17,12 @@ pub struct ExpressionCase {
     pub group: String,
     pub expression: String,
     pub contexts: Object,
-    pub expected: Expected,
+    pub expected: Outcome,
 }
 
-/// What must come of an expression.
+/// What comes of an expression, or must come of it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Expected {
+pub enum Outcome {
     Value {
         /// The name of its kind, such as `Boolean`.
         kind: String,
@@ -31,7 +31,7 @@ pub enum Expected {
     Error {
         /// `lexing`, `parsing` or `evaluation`.
         kind: String,
-        /// What the message contains.
+        /// GitHub's message; where it is expected, a part of it.
         message: String,
     },
 }
@@ -72,12 +72,12 @@ fn read(group: &str, place: &str, case: &Value) -> Result<ExpressionCase, CaseEr
             let result = object(result, &place)?;
             let value =
                 result.get("value").cloned().ok_or_else(|| shape(&place, "with a value"))?;
-            Expected::Value { kind: text(result, "kind", &place)?, value }
+            Outcome::Value { kind: text(result, "kind", &place)?, value }
         }
         (None, Some(error)) => {
             let place = format!("{place}.err");
             let error = object(error, &place)?;
-            Expected::Error {
+            Outcome::Error {
                 kind: text(error, "kind", &place)?,
                 message: text(error, "value", &place)?,
             }
@@ -89,37 +89,46 @@ fn read(group: &str, place: &str, case: &Value) -> Result<ExpressionCase, CaseEr
 }
 
 impl ExpressionCase {
-    /// Evaluates the expression, with the functions that are there everywhere.
+    /// Evaluates the expression and compares what comes of it with what must.
     pub fn run(&self) -> Result<(), Mismatch> {
-        let got = evaluate_with(&self.expression, &Scope::new(&self.contexts), &[]);
+        let got = Outcome::of(&self.expression, &self.contexts);
         if self.expected.is_met_by(&got) {
             return Ok(());
         }
-        let got = match got {
-            Ok(value) => Expected::Value { kind: value.kind_name().to_owned(), value },
-            Err(error) => {
-                Expected::Error { kind: error.kind().to_string(), message: github_text(&error) }
-            }
-        };
         Err(Mismatch { expected: self.expected.to_string(), got: got.to_string() })
     }
 }
 
-impl Expected {
-    fn is_met_by(&self, got: &Result<Value, EvaluationError>) -> bool {
-        match (self, got) {
-            (Self::Value { kind, value }, Ok(got)) => {
-                kind == got.kind_name() && is_same(value, got)
+impl Outcome {
+    /// What comes of an expression that has only the functions that are there everywhere.
+    pub fn of(expression: &str, contexts: &Object) -> Self {
+        match evaluate_with(expression, &Scope::new(contexts), &[]) {
+            Ok(value) => Self::Value { kind: value.kind_name().to_owned(), value },
+            Err(error) => {
+                let kind = error.kind().to_string();
+                let message = match error {
+                    EvaluationError::Syntax { error, .. } => error.to_string(),
+                    other => other.to_string(),
+                };
+                Self::Error { kind, message }
             }
-            (Self::Error { kind, message }, Err(error)) => {
-                *kind == error.kind().to_string() && github_text(error).contains(message)
+        }
+    }
+
+    fn is_met_by(&self, got: &Self) -> bool {
+        match (self, got) {
+            (Self::Value { kind, value }, Self::Value { kind: got_kind, value: got }) => {
+                kind == got_kind && is_same(value, got)
+            }
+            (Self::Error { kind, message }, Self::Error { kind: got_kind, message: got }) => {
+                kind == got_kind && got.contains(message)
             }
             _ => false,
         }
     }
 }
 
-impl fmt::Display for Expected {
+impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value { kind, value } => write!(f, "{kind} {}", value.to_json_text()),
@@ -133,14 +142,6 @@ fn is_same(expected: &Value, got: &Value) -> bool {
     match (expected, got) {
         (Value::Null, Value::Number(number)) => !number.is_finite(),
         _ => expected.to_json_text() == got.to_json_text(),
-    }
-}
-
-/// The message without what we say around GitHub's.
-fn github_text(error: &EvaluationError) -> String {
-    match error {
-        EvaluationError::Syntax { error, .. } => error.to_string(),
-        other => other.to_string(),
     }
 }
 
