@@ -48,40 +48,75 @@ pub fn opening(windows: &[Window], at: Millis) -> Opening {
     if windows.is_empty() {
         return Opening::Open { until: Millis(i64::MAX) };
     }
-    let spans: Vec<(Millis, Millis)> =
-        windows.iter().flat_map(|window| spans_near(window, at)).collect();
+    let mut weeks: Vec<Week<'_>> = Vec::with_capacity(windows.len());
+    for window in windows {
+        weeks.extend(Week::around(window, at, weeks.last()));
+    }
     let mut until = at;
     // A window may begin where another one ends.
-    while let Some(further) =
-        spans.iter().filter(|s| s.0 <= until && until < s.1).map(|s| s.1).max()
-    {
+    while let Some(further) = weeks.iter().filter_map(|week| week.open_at(until)).max() {
         until = further;
     }
     if until > at {
         return Opening::Open { until };
     }
-    let opens = spans.iter().map(|span| span.0).filter(|opens| *opens > at).min();
-    Opening::Closed { opens }
+    Opening::Closed { opens: weeks.iter().filter_map(|week| week.opens_after(at)).min() }
 }
 
-/// When a window opens and closes around a moment and in the week after it.
-fn spans_near(window: &Window, at: Millis) -> Vec<(Millis, Millis)> {
-    let Some(zone) = Zone::named(&window.timezone) else { return Vec::new() };
-    let today = zone.local(at.0).date();
-    let day = |offset: i32| today.checked_add(offset.days()).ok();
-    let dates = (-DAYS_BACK..=DAYS_AHEAD).filter_map(day);
-    let opens_on = |date: &Date| {
-        let weekday = date.weekday().to_monday_zero_offset();
-        window.days.iter().any(|day| *day as i8 == weekday)
-    };
-    let span = |date: Date| {
-        let closes_on = if window.closes > window.opens { date } else { date.tomorrow().ok()? };
-        let opens = zone.first(time_of(date, window.opens)?);
-        let closes = zone.last(time_of(closes_on, window.closes)?);
+/// A window around a moment and in the week after it.
+struct Week<'a> {
+    window: &'a Window,
+    zone: Zone,
+    /// The moment's date by the clocks of the zone.
+    today: Date,
+}
+
+impl<'a> Week<'a> {
+    /// `None` where the zone is not known. Windows mostly share a zone: `other` lends its own.
+    fn around(window: &'a Window, at: Millis, other: Option<&Self>) -> Option<Self> {
+        let same = other.filter(|other| other.window.timezone == window.timezone);
+        let (zone, today) = match same {
+            Some(same) => (same.zone.clone(), same.today),
+            None => {
+                let zone = Zone::named(&window.timezone)?;
+                let today = zone.local(at.0).date();
+                (zone, today)
+            }
+        };
+        Some(Self { window, zone, today })
+    }
+
+    /// When the window closes that is open at that moment.
+    fn open_at(&self, at: Millis) -> Option<Millis> {
+        self.ending_after(at).find(|span| span.0 <= at).map(|span| span.1)
+    }
+
+    /// When it opens next after that moment.
+    fn opens_after(&self, at: Millis) -> Option<Millis> {
+        self.ending_after(at).map(|span| span.0).find(|opens| *opens > at)
+    }
+
+    /// When it opens and closes, one after the other, from the first time on that it closes after
+    /// that moment. The further ones are not worked out until somebody looks.
+    fn ending_after(&self, at: Millis) -> impl Iterator<Item = (Millis, Millis)> {
         let late = if planted::is(Fault::WindowClosesLate) { 60_000 } else { 0 };
-        (opens < closes).then_some((Millis(opens), Millis(closes + late)))
-    };
-    dates.filter(opens_on).filter_map(span).collect()
+        let window = self.window;
+        let dates = (-DAYS_BACK..=DAYS_AHEAD).filter_map(|day| {
+            let date = self.today.checked_add(day.days()).ok()?;
+            let weekday = date.weekday().to_monday_zero_offset();
+            window.days.iter().any(|day| *day as i8 == weekday).then_some(date)
+        });
+        dates.filter_map(move |date| {
+            let overnight = window.closes <= window.opens;
+            let closes_on = if overnight { date.tomorrow().ok()? } else { date };
+            let closes = Millis(self.zone.last(time_of(closes_on, window.closes)?) + late);
+            if closes <= at {
+                return None;
+            }
+            let opens = Millis(self.zone.first(time_of(date, window.opens)?));
+            (opens.plus(late) < closes).then_some((opens, closes))
+        })
+    }
 }
 
 /// So many minutes after midnight as the clocks count them; 24:00 is the next day's midnight.

@@ -14,6 +14,7 @@ use qnt9_model::policy::{ApprovalRule, EnvironmentPolicy, Trigger};
 use qnt9_model::why::{Holds, Why};
 use qnt9_model::{DeploymentId, EnvironmentName, Millis};
 
+use crate::rollback::RollbackPlan;
 use crate::state::{LegState, Platform, Project, Run};
 
 use approvals::causes;
@@ -71,6 +72,15 @@ impl<'a> Gate<'a> {
     /// The proof tree at this moment. An environment without rules has nothing but "its turn".
     #[must_use]
     pub fn why(&self, now: Millis) -> Why {
+        let mut why = self.judged(now);
+        if why.holds != Holds::No {
+            why.earliest = self.earliest(now);
+        }
+        why
+    }
+
+    /// As [`Gate::why`], without working out when the job could start at the earliest.
+    pub(crate) fn judged(&self, now: Millis) -> Why {
         let mut parts: Vec<Why> = Vec::new();
         for set in self.rule_sets() {
             for part in self.by(set.rules, now) {
@@ -80,6 +90,8 @@ impl<'a> Gate<'a> {
                 }
             }
         }
+        parts.extend(self.cause());
+        parts.extend(self.rollback_plan());
         parts.extend(self.freeze(now));
         parts.push(self.turn());
         let subject = format!("{} to {}", self.run.commit.short(), self.environment);
@@ -90,23 +102,42 @@ impl<'a> Gate<'a> {
             why.of.push(expired);
             why.holds = Holds::No;
         }
-        if why.holds != Holds::No {
-            why.earliest = self.earliest(now);
-        }
         why
     }
 
     /// What one set of rules says.
-    fn by(&self, rules: &EnvironmentPolicy, now: Millis) -> Vec<Why> {
-        let mut parts = Vec::new();
-        parts.extend(self.branch(rules));
-        parts.extend(self.trigger(rules));
-        parts.extend(rules.evidence.iter().map(|rule| self.evidence(rule)));
-        parts.extend(rules.checks.iter().map(|rule| self.check(rule, now)));
-        parts.extend(rules.approvals.as_ref().map(|rule| self.approvals(rule, now)));
-        parts.extend(self.wait(rules, now));
-        parts.extend(self.windows(rules, now));
-        parts
+    fn by(&self, rules: &'a EnvironmentPolicy, now: Millis) -> impl Iterator<Item = Why> {
+        let timed = [Self::wait, Self::windows];
+        let timed = timed.into_iter().filter_map(move |part| part(self, rules, now));
+        self.untimed(rules, now).chain(timed)
+    }
+
+    /// What one set of rules says of everything that does not open and close by time alone.
+    fn untimed(&self, rules: &'a EnvironmentPolicy, now: Millis) -> impl Iterator<Item = Why> {
+        let proved = rules.evidence.iter().map(move |rule| self.evidence(rule, now));
+        let checked = rules.checks.iter().map(move |rule| self.check(rule, now));
+        let approved = rules.approvals.iter().map(move |rule| self.approvals(rule, now));
+        let origin = [Self::branch, Self::trigger];
+        let origin = origin.into_iter().filter_map(move |part| part(self, rules));
+        origin.chain(proved).chain(checked).chain(approved)
+    }
+
+    /// Whether time alone can open this gate now or later.
+    fn waits_for_time_alone(&self, now: Millis) -> bool {
+        let holds = |part: Why| part.holds == Holds::Yes;
+        holds(self.turn())
+            && self.cause().is_none_or(holds)
+            && self.rule_sets().iter().all(|set| self.untimed(set.rules, now).all(holds))
+    }
+
+    /// What an approval must know: how what it lets in would be taken back.
+    fn rollback_plan(&self) -> Option<Why> {
+        self.approval_rule()?;
+        let plan = RollbackPlan::of_run(self.project, self.run, self.environment);
+        let lines = plan.lines().into_iter().map(|line| Why::leaf(line, Holds::Yes)).collect();
+        let digest = plan.digest();
+        let digest = digest.get(..12).unwrap_or(&digest);
+        Some(Why::all("the rollback plan is stated", lines).because(format!("sha256 {digest}")))
     }
 
     fn branch(&self, rules: &EnvironmentPolicy) -> Option<Why> {

@@ -99,6 +99,7 @@ impl<'a> Gate<'a> {
 
     /// When time alone changes this gate next: a wait is over, a window opens or closes, a freeze
     /// begins or ends, approvals or the job's own patience expire, a check has been silent too long.
+    /// Windows and freezes come into it only when nothing else is missing.
     #[must_use]
     pub fn deadline(&self, now: Millis) -> Option<Millis> {
         let queued = self.leg.queued;
@@ -109,7 +110,12 @@ impl<'a> Gate<'a> {
             moments.extend(approvals.map(|rule| queued.plus(rule.expire_after_ms)));
         }
         moments.extend(self.checks_due());
-        moments.extend(calendar::next_change(&self.window_sets(), &self.freezes(), now));
+        moments.extend(self.evidence_due());
+        let (windows, freezes) = (self.window_sets(), self.freezes());
+        let is_timed = !freezes.is_empty() || windows.iter().any(|windows| !windows.is_empty());
+        if is_timed && self.waits_for_time_alone(now) {
+            moments.extend(calendar::next_change(&windows, &freezes, now));
+        }
         moments.into_iter().filter(|at| *at > now).min()
     }
 }
