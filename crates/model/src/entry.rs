@@ -30,8 +30,19 @@ pub struct Entry {
     pub fact: Fact,
 }
 
-/// The one line of JSON that is stored. Field order is part of the format.
-#[derive(Serialize, Deserialize)]
+/// What the one line of JSON that is stored begins with. Behind it come `kind`, `previous` and
+/// `payload`; the order of the fields is part of the format.
+#[derive(Serialize)]
+struct Beginning<'a> {
+    version: u16,
+    stream: &'a StreamId,
+    sequence: u64,
+    time: Millis,
+    actor: &'a Actor,
+}
+
+/// The line as it is read, but for its payload.
+#[derive(Clone, Deserialize)]
 struct Line {
     version: u16,
     stream: StreamId,
@@ -39,9 +50,10 @@ struct Line {
     time: Millis,
     actor: Actor,
     kind: String,
-    previous: String,
-    payload: Value,
 }
+
+/// What stands before the payload in a line and in a fact.
+const PAYLOAD: &str = ",\"payload\":";
 
 /// An entry made ready for the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,38 +101,43 @@ impl Entry {
     /// The line of this entry behind the entry whose digest is `previous`. `salt` gives fresh
     /// random bytes for each user text.
     pub fn seal(&self, previous: &str, salt: &mut dyn FnMut() -> [u8; 16]) -> SealedEntry {
-        let mut fact = serde_json::to_value(&self.fact).expect("a fact is plain data");
-        let kind = fact["kind"].as_str().expect("facts are tagged by kind").to_owned();
-        let mut payload = fact["payload"].take();
-        let texts = text::seal(&mut payload, salt);
-        let line = Line {
+        const PLAIN: &str = "a fact and its envelope are plain data";
+        let beginning = Beginning {
             version: ENVELOPE_VERSION,
-            stream: self.stream.clone(),
+            stream: &self.stream,
             sequence: self.sequence,
             time: self.time,
-            actor: self.actor.clone(),
-            kind,
-            previous: previous.to_owned(),
-            payload,
+            actor: &self.actor,
         };
-        let line = serde_json::to_string(&line).expect("an envelope is plain data");
+        let beginning = serde_json::to_string(&beginning).expect(PLAIN);
+        let fact = serde_json::to_string(&self.fact).expect(PLAIN);
+        let (fact, texts) = text::seal(&fact, salt);
+        let (kind, payload) = fact.split_once(PAYLOAD).expect("facts are tagged by kind");
+        let previous = serde_json::to_string(previous).expect(PLAIN);
+        let line = format!(
+            "{},{},\"previous\":{previous}{PAYLOAD}{payload}",
+            &beginning[..beginning.len() - 1],
+            &kind[1..],
+        );
         SealedEntry { digest: digest(&line), line, texts }
     }
 
     /// Reads a stored line; `find` gives the user texts that are still there, by digest.
     pub fn open(line: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<Self, EntryError> {
-        let mut line: Line = serde_json::from_str(line).map_err(EntryError::Envelope)?;
+        let text = line;
+        let line: Line = serde_json::from_str(text).map_err(EntryError::Envelope)?;
         if line.version > ENVELOPE_VERSION {
             let Line { version, stream, sequence, .. } = line;
             return Err(EntryError::Version { version, stream, sequence });
         }
-        text::open(&mut line.payload, find);
-        let fact = serde_json::json!({ "kind": line.kind, "payload": line.payload });
-        let fact = serde_json::from_value(fact).map_err(|source| EntryError::Fact {
-            kind: line.kind,
-            stream: line.stream.clone(),
-            sequence: line.sequence,
-            source,
+        let (_, payload) = text
+            .split_once(PAYLOAD)
+            .ok_or_else(|| EntryError::Envelope(serde::de::Error::missing_field("payload")))?;
+        // With the payload end the fact and the line, and so with the same brace.
+        let fact = format!("{{\"kind\":{}{PAYLOAD}{payload}", Value::from(line.kind.as_str()));
+        let fact = serde_json::from_str(&text::open(&fact, find)).map_err(|source| {
+            let Line { kind, stream, sequence, .. } = line.clone();
+            EntryError::Fact { kind, stream, sequence, source }
         })?;
         Ok(Self {
             stream: line.stream,

@@ -76,44 +76,68 @@ pub struct SealedText {
 
 /// Replaces every clear user text inside a serialised fact by its salted digest and returns the
 /// texts. `salt` gives fresh random bytes for each.
-pub fn seal(value: &mut Value, salt: &mut dyn FnMut() -> [u8; 16]) -> Vec<SealedText> {
+pub fn seal(json: &str, salt: &mut dyn FnMut() -> [u8; 16]) -> (String, Vec<SealedText>) {
     let mut texts = Vec::new();
-    seal_into(value, salt, &mut texts);
-    texts
-}
-
-fn seal_into(value: &mut Value, salt: &mut dyn FnMut() -> [u8; 16], texts: &mut Vec<SealedText>) {
-    match value {
-        Value::Object(map) if map.len() == 1 && map.get(TEXT).is_some_and(Value::is_string) => {
-            if let Some(Value::String(text)) = map.remove(TEXT) {
-                let salt = salt();
-                let digest = salted_digest(&salt, &text);
-                map.insert(SEALED.to_owned(), Value::String(digest.clone()));
-                texts.push(SealedText { digest, salt, text });
-            }
-        }
-        Value::Object(map) => {
-            map.iter_mut().for_each(|(_, inner)| seal_into(inner, salt, texts));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|inner| seal_into(inner, salt, texts)),
-        _ => {}
-    }
+    let sealed = replace(json, TEXT, SEALED, &mut |text| {
+        let salt = salt();
+        let digest = salted_digest(&salt, &text);
+        texts.push(SealedText { digest: digest.clone(), salt, text });
+        Some(digest)
+    });
+    (sealed, texts)
 }
 
 /// Puts back every text that `find` still knows by its digest.
-pub fn open(value: &mut Value, find: &dyn Fn(&str) -> Option<String>) {
-    match value {
-        Value::Object(map) if map.len() == 1 && map.contains_key(SEALED) => {
-            let text = map.get(SEALED).and_then(Value::as_str).and_then(find);
-            if let Some(text) = text {
-                map.clear();
-                map.insert(TEXT.to_owned(), Value::String(text));
+pub fn open(json: &str, find: &dyn Fn(&str) -> Option<String>) -> String {
+    replace(json, SEALED, TEXT, &mut |digest| find(&digest))
+}
+
+/// Replaces each object `{"from": "a text"}` by `{"to": "another one"}`, where there is another one.
+///
+/// Works on JSON as `serde_json` writes it, without white space. A quote inside a text is escaped
+/// there, so what such an object begins with cannot stand inside a text.
+fn replace(
+    json: &str,
+    from: &str,
+    to: &str,
+    other: &mut dyn FnMut(String) -> Option<String>,
+) -> String {
+    let begins = format!("{{\"{from}\":");
+    let mut replaced = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find(&begins) {
+        let (before, object) = rest.split_at(at);
+        replaced.push_str(before);
+        let behind = &object[begins.len()..];
+        let literal = literal(behind).filter(|literal| behind[literal.len()..].starts_with('}'));
+        let text = literal.and_then(|literal| serde_json::from_str(literal).ok());
+        match (literal, text.and_then(&mut *other)) {
+            (Some(literal), Some(text)) => {
+                replaced.push_str(
+                    &Value::from(Map::from_iter([(to.to_owned(), text.into())])).to_string(),
+                );
+                rest = &behind[literal.len() + 1..];
+            }
+            _ => {
+                replaced.push_str(&begins);
+                rest = behind;
             }
         }
-        Value::Object(map) => map.iter_mut().for_each(|(_, inner)| open(inner, find)),
-        Value::Array(items) => items.iter_mut().for_each(|inner| open(inner, find)),
-        _ => {}
     }
+    replaced.push_str(rest);
+    replaced
+}
+
+/// The text with its quotes that this JSON begins with, if it begins with one.
+fn literal(json: &str) -> Option<&str> {
+    let mut escaped = false;
+    let ends = |byte: u8| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    };
+    let content = json.strip_prefix('"')?;
+    content.bytes().position(ends).map(|end| &json[..end + 2])
 }
 
 /// sha256 over the salt and the text, in hexadecimal.
