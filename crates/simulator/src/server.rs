@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qnt9_engine::snapshot::{self, STATE_VERSION};
-use qnt9_engine::{State, apply::apply, step};
+use qnt9_engine::state::Project;
+use qnt9_engine::{State, apply::apply, orders, step};
 use qnt9_model::entry::NO_PREVIOUS;
 use qnt9_model::{Actor, Ask, AttemptId, Command, Entry, Millis, Order, Refusal, StreamId};
 use qnt9_store::{
@@ -28,10 +29,18 @@ pub(crate) struct Server {
     heads: BTreeMap<StreamId, String>,
     /// Under what it appends: whoever took over since has others.
     fences: Vec<Fence>,
-    /// Orders that are being carried out.
-    pub(crate) carrying: BTreeSet<(StreamId, Order)>,
+    /// What is being carried out for each project.
+    pub(crate) carrying: BTreeMap<StreamId, Carrying>,
     /// How far the journal of each followed attempt was read.
     pub(crate) following: BTreeMap<(StreamId, AttemptId), usize>,
+}
+
+/// The orders of a project that are being carried out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Carrying {
+    orders: BTreeSet<Order>,
+    /// The last entry of the project when these were all that was outstanding.
+    as_of: Option<u64>,
 }
 
 /// What the server decided and has not made durable yet.
@@ -50,7 +59,42 @@ pub(crate) enum FoldError {
     Entry { stream: String, sequence: u64, reason: String },
 }
 
+impl Carrying {
+    pub(crate) fn has(&self, order: &Order) -> bool {
+        self.orders.contains(order)
+    }
+
+    /// This one was answered: if it is outstanding all the same it is begun again.
+    pub(crate) fn forget(&mut self, order: &Order) {
+        self.orders.remove(order);
+        self.as_of = None;
+    }
+
+    /// Carries out what is outstanding and nothing else; what is begun with that.
+    pub(crate) fn renew(&mut self, project: &Project) -> Vec<Order> {
+        if self.as_of.replace(project.sequence) == Some(project.sequence) {
+            return Vec::new();
+        }
+        let outstanding: BTreeSet<Order> = orders(project).into_iter().collect();
+        let new = outstanding.difference(&self.orders).cloned().collect();
+        self.orders = outstanding;
+        new
+    }
+}
+
 impl Server {
+    /// Whether this order is being carried out.
+    pub(crate) fn carries(&self, stream: &StreamId, order: &Order) -> bool {
+        self.carrying.get(stream).is_some_and(|carrying| carrying.has(order))
+    }
+
+    /// This order was answered.
+    pub(crate) fn answered(&mut self, stream: &StreamId, order: &Order) {
+        if let Some(carrying) = self.carrying.get_mut(stream) {
+            carrying.forget(order);
+        }
+    }
+
     /// Folds the log, from `known` on where something is known already.
     pub(crate) fn fold(disk: &Memory, known: Option<&Self>) -> Result<Self, FoldError> {
         let mut server = Self::default();

@@ -3,6 +3,7 @@
 
 use crate::company::DEED_KINDS;
 use crate::random::Random;
+use crate::world::SECOND;
 
 /// How likely what is in one world. Probabilities are per mille.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub(crate) struct Accidents {
     pub(crate) runner_parted: u32,
     /// A replica dies, per deed.
     pub(crate) replica_dies: u32,
+    /// How long what the gateway is to carry may take to reach it.
+    pub(crate) gateway_slow_ms: i64,
 }
 
 /// How the company's own work turns out.
@@ -160,6 +163,7 @@ impl Accidents {
             runner_dies: random.pick([0, 5, 40, 120]),
             runner_parted: random.pick([0, 5, 40]),
             replica_dies: random.pick([0, 20, 100]),
+            gateway_slow_ms: random.pick([0, 5, 60]) * SECOND,
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::server::Server;
 use crate::swarm::Swarm;
 use crate::{Options, Rhythm};
 
-use gateway::Gateway;
+use gateway::{Gateway, Share};
 use process::Process;
 
 pub(crate) const SECOND: i64 = 1000;
@@ -69,6 +69,8 @@ pub(crate) enum Event {
     Work(Box<(StreamId, AttemptId)>),
     /// A step has waited long enough for the answer to this call and asks again.
     Impatient(Box<(StreamId, CallKey)>),
+    /// The gateway hears what it is to carry.
+    Share(Box<Share>),
     /// The gateway closes a window.
     Window,
     /// A replica's process has come up, or not.
@@ -244,6 +246,10 @@ impl<'a> World<'a> {
             Event::Work(attempt) => self.work(&attempt.0, &attempt.1, random),
             Event::Impatient(call) => {
                 self.impatient(&call.0, &call.1);
+                Ok(())
+            }
+            Event::Share(share) => {
+                self.share(*share, random);
                 Ok(())
             }
             Event::Window => self.window(random),

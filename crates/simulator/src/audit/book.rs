@@ -16,8 +16,12 @@ pub(super) struct Project {
     pub(super) time_scale: i64,
     pub(super) policy: Option<Policy>,
     pub(super) commits: BTreeMap<Sha, CommitBook>,
+    /// Whether a commit came before one of its parents.
+    pub(super) disordered: bool,
     pub(super) pushes: BTreeMap<PushId, String>,
     pub(super) numbers: BTreeMap<String, u64>,
+    /// The jobs of each file as it was last seen.
+    pub(super) files: BTreeMap<String, (serde_json::Value, BTreeMap<String, JobBook>)>,
     pub(super) runs: BTreeMap<RunId, RunBook>,
     pub(super) live: BTreeSet<RunId>,
     /// Who runs in a concurrency group: a run, or one of its jobs.
@@ -25,8 +29,12 @@ pub(super) struct Project {
     pub(super) holders: BTreeMap<EnvironmentName, (RunId, JobKey)>,
     /// Jobs that may wait for an environment.
     pub(super) gated: BTreeSet<(RunId, JobKey)>,
-    pub(super) releases: BTreeMap<ReleaseDigest, ReleaseBook>,
-    pub(super) evidence: Vec<EvidenceBook>,
+    pub(super) releases: BTreeMap<ReleaseDigest, Sha>,
+    /// The newest release of each commit, and when it was built.
+    pub(super) newest: BTreeMap<Sha, (Millis, ReleaseDigest)>,
+    /// What was recorded about each commit, and about each release: oldest first.
+    pub(super) of_commit: BTreeMap<Sha, Vec<EvidenceBook>>,
+    pub(super) of_release: BTreeMap<ReleaseDigest, Vec<EvidenceBook>>,
     pub(super) plans: BTreeMap<(RunId, EnvironmentName), String>,
     pub(super) deployments: BTreeMap<DeploymentId, DeploymentBook>,
     /// The rollout going on in an environment.
@@ -47,6 +55,8 @@ impl Project {
 
 #[derive(Clone, Debug)]
 pub(super) struct CommitBook {
+    /// How many came before it.
+    pub(super) nth: usize,
     pub(super) parents: Vec<Sha>,
     pub(super) email: String,
     /// Who pushed it as the head of a ref.
@@ -93,6 +103,8 @@ pub(super) struct LegBook {
     pub(super) opened: Option<Subjects>,
     pub(super) approvals: Vec<(String, Subjects)>,
     pub(super) is_rejected: bool,
+    /// The checks that were asked whether it may go on.
+    pub(super) checks: Vec<CheckId>,
     /// Attempts started, and those that an earlier run had.
     pub(super) attempts: u32,
     pub(super) attempts_before: u32,
@@ -119,17 +131,9 @@ impl LegBook {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct ReleaseBook {
-    pub(super) commit: Sha,
-    pub(super) built: Millis,
-}
-
-#[derive(Clone, Debug)]
 pub(super) struct EvidenceBook {
     pub(super) kind: String,
     pub(super) environment: Option<EnvironmentName>,
-    pub(super) commit: Sha,
-    pub(super) release: Option<ReleaseDigest>,
     pub(super) passed: bool,
 }
 
@@ -162,8 +166,6 @@ pub(super) struct DeploymentBook {
 
 #[derive(Clone, Debug)]
 pub(super) struct CheckBook {
-    pub(super) run: RunId,
-    pub(super) job: JobKey,
     pub(super) name: String,
     pub(super) subjects: Subjects,
     pub(super) answer: Option<bool>,

@@ -10,7 +10,7 @@ use qnt9_model::{
 };
 
 use super::Broken;
-use super::book::{CheckBook, LegBook, Project, RunBook};
+use super::book::{CheckBook, CommitBook, LegBook, Project, RunBook};
 
 type People = BTreeMap<String, Person>;
 
@@ -29,14 +29,10 @@ impl Project {
                 self.waiting(*run, environment, |leg| leg.is_rejected = true);
             }
             Fact::CheckRequested { run, job, name, subjects, .. } => {
-                let book = CheckBook {
-                    run: *run,
-                    job: job.clone(),
-                    name: name.clone(),
-                    subjects: subjects.clone(),
-                    answer: None,
-                };
-                self.checks.insert(CheckId(entry.sequence), book);
+                let (id, name, subjects) = (CheckId(entry.sequence), name.clone(), subjects.clone());
+                self.checks.insert(id, CheckBook { name, subjects, answer: None });
+                let leg = self.runs.get_mut(run).and_then(|run| run.legs.get_mut(job));
+                leg.into_iter().for_each(|leg| leg.checks.push(id));
             }
             Fact::CheckAnswered { check, passed, .. } => match self.checks.get_mut(check) {
                 Some(check) if check.answer.is_none() => check.answer = Some(*passed),
@@ -206,13 +202,8 @@ impl Project {
             return Some(format!("it is frozen: {}", freeze.reason));
         }
         let unchecked = rules.checks.iter().find(|rule| {
-            let mut asked = self.checks.values().filter(|check| {
-                check.run == attempt.run
-                    && check.job == attempt.job
-                    && check.name == rule.name
-                    && check.subjects == *subjects
-            });
-            !asked.any(|check| check.answer == Some(true))
+            let mut asked = self.asked(leg, &rule.name);
+            !asked.any(|check| check.subjects == *subjects && check.answer == Some(true))
         });
         unchecked.map(|rule| format!("the check {} did not pass", rule.name))
     }
@@ -240,17 +231,14 @@ impl Project {
         given.filter(is_approver).collect()
     }
 
-    pub(super) fn is_asked(
-        &self,
-        id: RunId,
-        job: &JobKey,
-        name: &str,
-        subjects: &Subjects,
-    ) -> bool {
-        self.checks.values().any(|check| {
-            (check.run, &check.job, check.name.as_str()) == (id, job, name)
-                && check.subjects == *subjects
-        })
+    pub(super) fn is_asked(&self, leg: &LegBook, name: &str, subjects: &Subjects) -> bool {
+        self.asked(leg, name).any(|check| check.subjects == *subjects)
+    }
+
+    /// What a check was asked for a job.
+    fn asked<'a>(&'a self, leg: &'a LegBook, name: &'a str) -> impl Iterator<Item = &'a CheckBook> {
+        let checks = leg.checks.iter().filter_map(|id| self.checks.get(id));
+        checks.filter(move |check| check.name == name)
     }
 
     fn is_proved(&self, rule: &EvidenceRule, commit: &Sha, subjects: &Subjects) -> bool {
@@ -259,16 +247,14 @@ impl Project {
 
     /// Whether the newest evidence of a kind passed, if there is any.
     fn newest(&self, rule: &EvidenceRule, commit: &Sha, subjects: &Subjects) -> Option<bool> {
-        let last = self.evidence.iter().rfind(|evidence| {
-            evidence.kind == rule.kind
-                && match &rule.environment {
-                    None => evidence.commit == *commit,
-                    Some(_) => {
-                        evidence.environment == rule.environment
-                            && subjects.release.is_some()
-                            && evidence.release == subjects.release
-                    }
-                }
+        let about = match &rule.environment {
+            None => self.of_commit.get(commit)?,
+            Some(_) => self.of_release.get(subjects.release.as_ref()?)?,
+        };
+        let last = about.iter().rfind(|evidence| {
+            let is_there =
+                rule.environment.is_none() || evidence.environment == rule.environment;
+            evidence.kind == rule.kind && is_there
         });
         last.map(|evidence| evidence.passed)
     }
@@ -290,12 +276,8 @@ impl Project {
                 };
                 (rule.from.iter().filter(may).count() as u32) < rule.needed
             };
-            let has_failed = |name: &str| {
-                self.checks.values().any(|check| {
-                    (check.run, &check.job, check.name.as_str()) == (id, job, name)
-                        && check.answer != Some(true)
-                })
-            };
+            let has_failed =
+                |name: &str| self.asked(leg, name).any(|check| check.answer != Some(true));
             !takes(rules, run)
                 || !self.is_triggered(rules, id)
                 || is_late(rules.expire_ms())
@@ -319,11 +301,9 @@ impl Project {
 
     /// What a job of this run would deploy: the newest release of its commit, and its last plan.
     pub(super) fn subjects(&self, run: RunId, environment: &EnvironmentName) -> Subjects {
-        let commit = self.runs.get(&run).map(|run| &run.commit);
-        let of_commit = self.releases.iter().filter(|(_, r)| Some(&r.commit) == commit);
-        let newest = of_commit.max_by_key(|(_, release)| release.built);
+        let newest = self.runs.get(&run).and_then(|run| self.newest.get(&run.commit));
         Subjects {
-            release: newest.map(|(digest, _)| digest.clone()),
+            release: newest.map(|(_, digest)| digest.clone()),
             plan: self.plans.get(&(run, environment.clone())).cloned(),
         }
     }
@@ -380,12 +360,9 @@ impl Project {
         let mut serving =
             self.serving.iter().filter(|(place, _)| place.environment == *environment);
         let base = serving.find_map(|(_, id)| {
-            let release = &self.deployments.get(id)?.release;
-            Some(&self.releases.get(release)?.commit)
+            self.releases.get(&self.deployments.get(id)?.release)
         });
-        let known = base.map(|base| self.ancestors(base, &BTreeSet::new())).unwrap_or_default();
-        for sha in self.ancestors(&run.commit, &known) {
-            let Some(commit) = self.commits.get(sha) else { continue };
+        for commit in self.since(base, &run.commit) {
             excluded.extend(commit.pushers.iter().cloned());
             let author = people.values().find(|p| p.email.eq_ignore_ascii_case(&commit.email));
             excluded.extend(author.map(|person| person.name.clone()));
@@ -393,17 +370,29 @@ impl Project {
         excluded
     }
 
-    /// A commit and all before it, except what is known and what is before that.
-    fn ancestors<'a>(&'a self, head: &'a Sha, known: &BTreeSet<&'a Sha>) -> BTreeSet<&'a Sha> {
-        let mut found = BTreeSet::new();
-        let mut next = vec![head];
-        while let Some(sha) = next.pop() {
-            let Some(commit) = self.commits.get(sha) else { continue };
-            if !known.contains(sha) && found.insert(sha) {
-                next.extend(&commit.parents);
+    /// The commits that `head` has and `base` has not.
+    fn since<'a>(&'a self, base: Option<&'a Sha>, head: &'a Sha) -> Vec<&'a CommitBook> {
+        // The newest first: when a commit's turn comes, whatever follows it has had its own, so it is
+        // known whether `base` has it. Where parents came after their children only the end tells.
+        let mut next: BTreeMap<usize, (&CommitBook, bool)> = BTreeMap::new();
+        let mut found: BTreeMap<usize, (&CommitBook, bool)> = BTreeMap::new();
+        let known = |sha: &Sha| self.commits.get(sha);
+        next.extend(known(head).map(|commit| (commit.nth, (commit, false))));
+        next.extend(base.and_then(known).map(|commit| (commit.nth, (commit, true))));
+        while let Some((nth, (commit, of_base))) = next.pop_last() {
+            if found.get(&nth).is_some_and(|(_, known)| *known || !of_base) {
+                continue;
+            }
+            found.insert(nth, (commit, of_base));
+            for parent in commit.parents.iter().filter_map(known) {
+                let of_base = of_base || next.get(&parent.nth).is_some_and(|(_, known)| *known);
+                next.insert(parent.nth, (parent, of_base));
+            }
+            if !self.disordered && next.values().all(|(_, of_base)| *of_base) {
+                break;
             }
         }
-        found
+        found.into_values().filter(|(_, of_base)| !of_base).map(|(commit, _)| commit).collect()
     }
 }
 

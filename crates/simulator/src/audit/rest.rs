@@ -160,7 +160,7 @@ impl Project {
                 let mut unasked = rule
                     .checks
                     .iter()
-                    .filter(|check| !self.is_asked(*id, job, &check.name, &subjects));
+                    .filter(|check| !self.is_asked(leg, &check.name, &subjects));
                 if run.stops(leg).is_none() && unasked.next().is_some() {
                     return broken("a check was not asked about what would be deployed");
                 }

@@ -1,8 +1,12 @@
 //! Runs and their jobs: created, queued, planned, ended.
 
+use std::collections::BTreeMap;
+
 use qnt9_model::fact::{Cause, Leg, Outcome};
 use qnt9_model::{Entry, Fact, JobKey, Millis, RunId};
 use qnt9_workflow::{Job, Workflow};
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::Broken;
 use super::book::{JobBook, LegBook, Project, RunBook};
@@ -89,8 +93,7 @@ impl Project {
                 return Err(Broken::of("run-number", entry, format!("the last one was {last}")));
             }
         }
-        let parsed: Option<Workflow> = serde_json::from_value(workflow.clone()).ok();
-        let jobs = parsed.iter().flat_map(|workflow| &workflow.jobs);
+        let jobs = self.jobs_of(path, workflow);
         let mut run = RunBook {
             cause: cause.clone(),
             reference: reference.clone(),
@@ -100,7 +103,7 @@ impl Project {
             superseded: false,
             cancelled: false,
             killed: false,
-            jobs: jobs.map(|job| (job.key.clone(), JobBook::of(job))).collect(),
+            jobs,
             legs: Default::default(),
             finished: None,
         };
@@ -111,6 +114,21 @@ impl Project {
         self.runs.insert(id, run);
         self.live.insert(id);
         Ok(())
+    }
+
+    /// The jobs of a file, which hardly ever changes from one run to the next.
+    fn jobs_of(&mut self, path: &str, workflow: &Value) -> BTreeMap<String, JobBook> {
+        match self.files.get(path) {
+            Some((known, jobs)) if known == workflow => jobs.clone(),
+            _ => {
+                let parsed = Workflow::deserialize(workflow).ok();
+                let jobs = parsed.iter().flat_map(|workflow| &workflow.jobs);
+                let jobs: BTreeMap<_, _> =
+                    jobs.map(|job| (job.key.clone(), JobBook::of(job))).collect();
+                self.files.insert(path.to_owned(), (workflow.clone(), jobs.clone()));
+                jobs
+            }
+        }
     }
 
     /// What a run takes over from the one it repeats.
@@ -133,7 +151,7 @@ impl Project {
         }
         for (key, leg) in &earlier.legs {
             let is_kept = repeat.jobs.contains(&leg.job) || repeat.legs.contains(key);
-            let mut leg = leg.clone();
+            let mut leg = LegBook { checks: Vec::new(), ..leg.clone() };
             if is_kept {
                 leg.attempts_before = leg.attempts;
             } else if run.jobs.get(&leg.job).is_some_and(|job| job.is_planned) {
@@ -335,6 +353,7 @@ impl LegBook {
             opened: None,
             approvals: Vec::new(),
             is_rejected: false,
+            checks: Vec::new(),
             attempts: 0,
             attempts_before: 0,
             decided: 0,

@@ -3,7 +3,7 @@
 use qnt9_model::{Actor, Entry, Fact, NotificationId, PushId};
 
 use super::Broken;
-use super::book::{CommitBook, EvidenceBook, Project, ReleaseBook};
+use super::book::{CommitBook, EvidenceBook, Project};
 
 impl Project {
     pub(super) fn source(&mut self, entry: &Entry) -> Result<(), Broken> {
@@ -24,7 +24,10 @@ impl Project {
             }
             Fact::CommitsSeen { commits } => {
                 for commit in commits {
+                    let is_known = |parent| self.commits.contains_key(parent);
+                    self.disordered |= !commit.parents.iter().all(is_known);
                     let book = CommitBook {
+                        nth: self.commits.len(),
                         parents: commit.parents.clone(),
                         email: commit.email.clone(),
                         pushers: Default::default(),
@@ -44,20 +47,23 @@ impl Project {
     fn records(&mut self, entry: &Entry) -> Result<(), Broken> {
         match &entry.fact {
             Fact::ReleaseBuilt { release, commit, .. } => {
-                let book = ReleaseBook { commit: commit.clone(), built: entry.time };
-                if self.releases.insert(release.clone(), book).is_some() {
+                if self.releases.insert(release.clone(), commit.clone()).is_some() {
                     return Err(Broken::of("release-is-immutable", entry, "it was built before"));
+                }
+                let built = (entry.time, release.clone());
+                let newest = self.newest.entry(commit.clone()).or_insert_with(|| built.clone());
+                if *newest < built {
+                    *newest = built;
                 }
             }
             Fact::EvidenceRecorded { kind, environment, commit, release, passed, .. } => {
                 self.evidence_is_bound(entry)?;
-                self.evidence.push(EvidenceBook {
-                    kind: kind.clone(),
-                    environment: environment.clone(),
-                    commit: commit.clone(),
-                    release: release.clone(),
-                    passed: *passed,
-                });
+                let (kind, environment) = (kind.clone(), environment.clone());
+                let book = EvidenceBook { kind, environment, passed: *passed };
+                if let Some(release) = release {
+                    self.of_release.entry(release.clone()).or_default().push(book.clone());
+                }
+                self.of_commit.entry(commit.clone()).or_default().push(book);
             }
             Fact::PlanRecorded { call, environment, hash, .. } => {
                 self.plans.insert((call.attempt.run, environment.clone()), hash.clone());

@@ -2,7 +2,7 @@
 //! all that can go wrong between these.
 
 use qnt9_engine::{deadline, orders};
-use qnt9_model::{Actor, Ask, Command, Entry, Order, PushId, Refusal, StreamId};
+use qnt9_model::{Actor, Ask, Command, Entry, PushId, Refusal, StreamId};
 
 use crate::Rhythm;
 use crate::audit::Broken;
@@ -281,7 +281,7 @@ impl World<'_> {
                     repository.offer(PushId(sequence), *written);
                 }
             }
-            Origin::Arm(order) => self.carried(&ask.stream, *order, &decided),
+            Origin::Arm(order) => self.carried(&ask.stream, &order, &decided),
             Origin::Follower(attempt) => self.followed(&ask.stream, &attempt, &decided),
             Origin::Step(call) => self.step_answered(&ask.stream, &call, &decided, random),
         }
@@ -292,19 +292,12 @@ impl World<'_> {
     pub(super) fn look(&mut self) -> Result<(), Broken> {
         let now = self.server_time();
         let Some(mut server) = self.server.take() else { return Ok(()) };
-        let mut outstanding = std::collections::BTreeSet::new();
         for (stream, project) in &server.state.projects {
-            for order in orders(project) {
+            let carrying = server.carrying.entry(stream.clone()).or_default();
+            for order in carrying.renew(project) {
                 self.coverage.order(&order);
-                outstanding.insert((stream.clone(), order));
+                self.later(3, Event::Carry(Box::new((stream.clone(), order))));
             }
-        }
-        server.carrying.retain(|order| outstanding.contains(order));
-        let new: Vec<(StreamId, Order)> =
-            outstanding.difference(&server.carrying).cloned().collect();
-        for order in new {
-            server.carrying.insert(order.clone());
-            self.later(3, Event::Carry(Box::new(order)));
         }
         if let Some(due) = deadline(&server.state, now) {
             let at = due.plus(-self.skew_ms).max(self.clock.plus(1));

@@ -33,6 +33,14 @@ struct Carried {
     arms: Vec<Arm>,
 }
 
+/// What the gateway is told to carry, on its way to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    stream: StreamId,
+    order: Order,
+    wanted: Vec<(Place, Carried)>,
+}
+
 #[derive(Clone, Debug)]
 struct Replica {
     release: ReleaseDigest,
@@ -72,26 +80,33 @@ impl World<'_> {
     ) -> Result<(), Broken> {
         let Some(server) = &self.server else { return Ok(()) };
         let Some(project) = server.state.projects.get(stream) else { return Ok(()) };
-        let mut applied = Vec::new();
+        let mut wanted = Vec::new();
         for (place, generation) in generations {
             let arms = arms(project, place);
             let sum: u32 = arms.iter().map(|arm| arm.percent).sum();
             if sum != 100 && !arms.is_empty() {
                 return Err(Broken::new("traffic", format!("{place} carries {sum} % in all")));
             }
-            let carried = self.gateway.carried.entry((stream.clone(), place.clone())).or_default();
-            if carried.generation < *generation {
-                let used = arms.iter().map(|arm| (stream.clone(), arm.deployment));
-                self.gateway.used.extend(used);
-                *carried = Carried { generation: *generation, arms };
-            }
-            applied.push(Command::TrafficApplied {
-                place: place.clone(),
-                generation: carried.generation,
-            });
+            wanted.push((place.clone(), Carried { generation: *generation, arms }));
         }
+        let share = Share { stream: stream.clone(), order: order.clone(), wanted };
+        let delay = random.between(1..=SECOND + self.swarm.accidents.gateway_slow_ms);
+        self.later(delay, Event::Share(Box::new(share)));
+        Ok(())
+    }
+
+    /// The gateway is told what to carry; until then it carries and counts what it did before.
+    pub(super) fn share(&mut self, share: Share, random: &mut Random) {
+        let Share { stream, order, wanted } = share;
         let delay = random.between(1..=5 * SECOND);
-        for command in applied {
+        for (place, wanted) in wanted {
+            let carried = self.gateway.carried.entry((stream.clone(), place.clone())).or_default();
+            if carried.generation < wanted.generation {
+                let used = wanted.arms.iter().map(|arm| (stream.clone(), arm.deployment));
+                self.gateway.used.extend(used);
+                *carried = wanted;
+            }
+            let command = Command::TrafficApplied { place, generation: carried.generation };
             let by = qnt9_model::Actor::Platform;
             let ask = qnt9_model::Ask { stream: stream.clone(), by, command };
             let from = Origin::Arm(Box::new(order.clone()));
@@ -101,7 +116,6 @@ impl World<'_> {
             self.gateway.is_counting = true;
             self.later(15 * SECOND, Event::Window);
         }
-        Ok(())
     }
 
     /// The gateway closes a window: it tells what it counted, at least once.
