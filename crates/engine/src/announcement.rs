@@ -1,6 +1,7 @@
 //! What people are told of deployments, and who of them is on call.
 
 use qnt9_model::fact::Fact;
+use qnt9_model::policy::Shift;
 use qnt9_model::{EnvironmentName, Millis, UserText};
 
 use crate::calendar::{self, Opening};
@@ -59,7 +60,10 @@ pub(crate) fn post(
 #[must_use]
 pub(crate) fn on_call(project: &Project, now: Millis) -> Option<&str> {
     let (_, policy) = project.policy.as_ref()?;
-    let is_open = |windows| matches!(calendar::opening(windows, now), Opening::Open { .. });
-    let shift = policy.on_call.iter().find(|shift| is_open(&shift.windows))?;
+    let has_begun = |shift: &&Shift| {
+        shift.windows.is_empty()
+            || matches!(calendar::opening(&shift.windows, now), Opening::Open { .. })
+    };
+    let shift = policy.on_call.iter().find(has_begun)?;
     Some(&shift.who)
 }

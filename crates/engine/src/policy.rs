@@ -2,7 +2,9 @@
 //! problem with its place; a file with a problem gives no policy at all.
 
 mod checks;
+mod evidence;
 mod problem;
+mod rollout;
 mod section;
 mod times;
 
@@ -11,7 +13,7 @@ mod tests;
 
 use qnt9_model::EnvironmentName;
 use qnt9_model::policy::{
-    ApprovalRule, EnvironmentPolicy, EvidenceRule, Exclude, Policy, RolloutRule, Service, Trigger,
+    ApprovalRule, EnvironmentPolicy, Exclude, Policy, Service, Shift, Trigger,
 };
 use toml_edit::Document;
 
@@ -26,9 +28,6 @@ const REPLICAS: u32 = 1;
 const REPLICAS_MAX: u32 = 100;
 /// As long as GitHub waits for a review.
 const EXPIRE_AFTER_MS: i64 = 30 * 24 * 60 * 60 * 1000;
-const CANARY_STEPS: [u32; 4] = [5, 25, 50, 100];
-const STEP_FOR_MS: i64 = 60 * 1000;
-const MIN_REQUESTS: u32 = 50;
 
 /// Reads the text of `qnt9.toml`; `file` is the name by which problems call it.
 ///
@@ -45,13 +44,14 @@ pub fn read(file: &str, text: &str) -> Result<Policy, Vec<PolicyProblem>> {
         }
     };
     let root = Section::root(document.as_table());
-    root.allow_only(&["project", "service", "environment", "freeze"], &mut problems);
+    root.allow_only(&["project", "service", "environment", "freeze", "on_call"], &mut problems);
     let project = read_project(&root, &mut problems);
     let services = read_services(&root, &mut problems);
     let environments = read_environments(&root, &mut problems);
     let known: Vec<&str> = environments.iter().map(|policy| policy.name.as_str()).collect();
     let freezes = times::read_freezes(&root, &known, &mut problems);
-    problems.into_result(Policy { project, services, environments, freezes, on_call: Vec::new() })
+    let on_call = read_on_call(&root, &mut problems);
+    problems.into_result(Policy { project, services, environments, freezes, on_call })
 }
 
 fn read_project(root: &Section<'_>, problems: &mut Problems<'_>) -> String {
@@ -76,7 +76,7 @@ fn read_service(
     section: &Section<'_>,
     problems: &mut Problems<'_>,
 ) -> Service {
-    section.allow_only(&["command", "health", "health_timeout", "replicas"], problems);
+    section.allow_only(&["command", "health", "health_timeout", "replicas", "smoke"], problems);
     check_name("service", name, problems);
     let command = section.required_texts("command", problems);
     if let Some(command) = &command {
@@ -97,8 +97,20 @@ fn read_service(
             .unwrap_or(HEALTH_TIMEOUT_MS),
         replicas: section.number("replicas", 1..=REPLICAS_MAX, problems).unwrap_or(REPLICAS),
         health_line: problems.line_of(health_line),
-        smoke: Vec::new(),
+        smoke: rollout::read_smoke(section, problems),
     }
+}
+
+/// `[[on_call]]`: who, and when; always, where no windows are given.
+fn read_on_call(root: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Shift> {
+    let sections = root.tables("on_call", problems);
+    let read = |section: Section<'_>| {
+        section.allow_only(&["who", "windows"], problems);
+        let who = section.required_text("who", problems);
+        let windows = times::read_windows(&section, problems);
+        Some(Shift { who: who?.value, windows })
+    };
+    sections.into_iter().filter_map(read).collect()
 }
 
 /// The program is started from the unpacked release, so its path must stay inside.
@@ -125,7 +137,7 @@ fn read_environments(root: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Env
         .map(|(name, section)| read_environment(name, section, &known, problems))
         .collect();
     for (name, section) in &sections {
-        if proves_itself(&name.value, &environments) {
+        if evidence::proves_itself(&name.value, &environments) {
             let message = format!(
                 "nothing can ever reach {}: its evidence comes from itself, directly or through another environment",
                 name.value
@@ -142,7 +154,7 @@ fn read_environment(
     environments: &[&str],
     problems: &mut Problems<'_>,
 ) -> EnvironmentPolicy {
-    const KEYS: [&str; 10] = [
+    const KEYS: [&str; 12] = [
         "branches",
         "trigger",
         "approvals",
@@ -153,6 +165,8 @@ fn read_environment(
         "expire_after",
         "rollout",
         "replicas",
+        "watch",
+        "notify",
     ];
     section.allow_only(&KEYS, problems);
     check_name("environment", name, problems);
@@ -165,14 +179,14 @@ fn read_environment(
             .unwrap_or(Trigger::Any),
         approvals: read_approvals(section, problems),
         wait_ms: section.duration("wait", problems).unwrap_or(0),
-        evidence: read_evidence(section, environments, problems),
-        rollout: read_rollout(section, problems),
+        evidence: evidence::read_evidence(section, environments, problems),
+        rollout: rollout::read_rollout(section, problems),
         replicas: section.number("replicas", 1..=REPLICAS_MAX, problems),
         windows: times::read_windows(section, problems),
         checks: checks::read_checks(section, problems),
         expire_after_ms: read_expiry(section, problems),
-        watch: None,
-        notify: None,
+        watch: rollout::read_watch(section, problems),
+        notify: section.text("notify", problems).map(|secret| secret.value),
     }
 }
 
@@ -231,113 +245,6 @@ fn check_approvers(
         let hint = "lower `needed`, or add people to `from`".to_owned();
         problems.add(&section.place_of("needed"), message, Some(hint));
     }
-}
-
-fn read_evidence(
-    environment: &Section<'_>,
-    environments: &[&str],
-    problems: &mut Problems<'_>,
-) -> Vec<EvidenceRule> {
-    let rules = environment.texts("evidence", problems).unwrap_or_default();
-    let read = |rule: Found<String>| {
-        let (kind, place) = match rule.value.split_once('@') {
-            Some((kind, place)) => (kind, Some(place)),
-            None => (rule.value.as_str(), None),
-        };
-        if !is_name(kind) {
-            let hint =
-                "write a kind such as `tests`, or kind and environment such as `load-test@staging`";
-            let message = format!("`{}` is not a kind of evidence", rule.value);
-            problems.add(&rule.at, message, Some(hint.to_owned()));
-        } else if let Some(place) = place.filter(|place| !environments.contains(place)) {
-            let message = format!(
-                "`{}` names the environment `{place}`, which is not in this file",
-                rule.value
-            );
-            let hint = section::nearest(place, environments)
-                .map(|near| format!("did you mean `{kind}@{near}`?"))
-                .unwrap_or_else(|| format!("there is: {}", environments.join(", ")));
-            problems.add(&rule.at, message, Some(hint));
-        }
-        EvidenceRule {
-            kind: kind.to_owned(),
-            environment: place.map(EnvironmentName::from),
-            max_age_ms: None,
-        }
-    };
-    rules.into_iter().map(read).collect()
-}
-
-/// Whether the evidence that `environment` asks for comes, over any number of environments, from
-/// `environment` itself.
-fn proves_itself(environment: &str, all: &[EnvironmentPolicy]) -> bool {
-    let mut reached = sources(environment, all);
-    let mut next = 0;
-    while let Some(&name) = reached.get(next) {
-        let new = sources(name, all).into_iter().filter(|source| !reached.contains(source));
-        reached.extend(new.collect::<Vec<_>>());
-        next += 1;
-    }
-    reached.contains(&environment)
-}
-
-/// The environments that the evidence of one environment comes from.
-fn sources<'a>(environment: &str, all: &'a [EnvironmentPolicy]) -> Vec<&'a str> {
-    let rules = all.iter().filter(|policy| policy.name.0 == environment).flat_map(|p| &p.evidence);
-    rules.filter_map(|rule| rule.environment.as_ref()).map(EnvironmentName::as_str).collect()
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Strategy {
-    Canary,
-    AllAtOnce,
-}
-
-fn read_rollout(environment: &Section<'_>, problems: &mut Problems<'_>) -> RolloutRule {
-    const STRATEGY: Choices<'_, Strategy> =
-        &[("canary", Strategy::Canary), ("all-at-once", Strategy::AllAtOnce)];
-    let Some(section) = environment.section("rollout", problems) else {
-        return RolloutRule::at_once();
-    };
-    section.allow_only(&["strategy", "steps", "step_for", "min_requests"], problems);
-    section.require("strategy", problems);
-    let strategy = section.choice("strategy", STRATEGY, problems);
-    if strategy == Some(Strategy::AllAtOnce) {
-        for key in ["steps", "step_for", "min_requests"].into_iter().filter(|key| section.has(key))
-        {
-            let message = format!("`{key}` has no meaning when all traffic moves at once");
-            let hint = format!("remove `{key}`, or write `strategy = \"canary\"`");
-            problems.add(&section.place_of(key), message, Some(hint));
-        }
-        return RolloutRule::at_once();
-    }
-    RolloutRule {
-        steps: read_steps(&section, problems),
-        step_for_ms: section.duration("step_for", problems).unwrap_or(STEP_FOR_MS),
-        min_requests: section
-            .number("min_requests", 1..=u32::MAX, problems)
-            .unwrap_or(MIN_REQUESTS)
-            .into(),
-        strategy: qnt9_model::policy::Strategy::ByShare,
-    }
-}
-
-fn read_steps(section: &Section<'_>, problems: &mut Problems<'_>) -> Vec<u32> {
-    let Some(steps) = section.numbers("steps", 1..=100, problems) else {
-        return CANARY_STEPS.to_vec();
-    };
-    for pair in steps.windows(2).filter(|pair| pair[0].value >= pair[1].value) {
-        let message = format!("the step {} does not rise above {}", pair[1].value, pair[0].value);
-        let hint = "each step is a larger percentage of the traffic than the one before it";
-        problems.add(&pair[1].at, message, Some(hint.to_owned()));
-    }
-    let steps_end = steps.last().map(|step| (step.value, step.at.clone()));
-    if steps_end.as_ref().is_none_or(|(last, _)| *last != 100) {
-        let at = steps_end.map_or_else(|| section.place_of("steps"), |(_, at)| at);
-        let hint = "end with 100, so that the new release gets all traffic".to_owned();
-        problems.add(&at, "the last step is not 100", Some(hint));
-    }
-    steps.into_iter().map(|step| step.value).collect()
 }
 
 /// Names become parts of addresses and files, so they are kept to what is safe in both.

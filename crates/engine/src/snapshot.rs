@@ -17,7 +17,7 @@ use crate::packed::{UnpressError, press, unpress};
 use crate::state::{History, Platform, Project, State};
 
 /// The version of the state's shape and meaning.
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;
 
 /// Why a snapshot cannot be read; the log is to be folded instead.
 #[derive(Debug, thiserror::Error)]

@@ -8,13 +8,17 @@ use qnt9_model::why::{Holds, Why};
 use super::{Gate, duration};
 use crate::state::{Check, Evidence};
 
+/// The kind of evidence after whose failure a person says why.
+const LOAD_TEST: &str = "load-test";
+
 impl<'a> Gate<'a> {
-    pub(super) fn evidence(&self, rule: &EvidenceRule) -> Why {
+    pub(super) fn evidence(&self, rule: &EvidenceRule, now: Millis) -> Why {
         let release = self.subjects().release;
         let is_about_this = |evidence: &&Evidence| {
             evidence.kind == rule.kind
                 && match &rule.environment {
-                    None => evidence.commit == self.run.commit,
+                    // What has an age and no place, such as a backup, belongs to no commit.
+                    None => rule.max_age_ms.is_some() || evidence.commit == self.run.commit,
                     Some(environment) => {
                         evidence.environment.as_ref() == Some(environment)
                             && release.is_some()
@@ -30,8 +34,11 @@ impl<'a> Gate<'a> {
             (Some(environment), None) => {
                 format!("{} {verb} in {environment} for this release", rule.kind)
             }
+            (None, _) if rule.max_age_ms.is_some() => format!("{} {verb}", rule.kind),
             (None, _) => format!("{} {verb} for {}", rule.kind, self.run.commit.short()),
         };
+        let fresh = rule.max_age_ms.map(|most| format!(" within the last {}", duration(most)));
+        let subject = |verb| format!("{}{}", subject(verb), fresh.as_deref().unwrap_or_default());
         let mut all = self.project.evidence.iter();
         let found = if planted::is(Fault::EvidenceOldest) {
             all.find(is_about_this)
@@ -39,6 +46,11 @@ impl<'a> Gate<'a> {
             all.rfind(is_about_this)
         };
         match found {
+            Some(evidence) if stale(rule, evidence, now) => {
+                let age = duration(now.since(evidence.at));
+                Why::leaf(subject("passed"), Holds::NotYet)
+                    .because(format!("the newest is {age} old"))
+            }
             Some(evidence) if evidence.passed => {
                 let scale = match evidence.time_scale {
                     0 | 1 => String::new(),
@@ -52,6 +64,40 @@ impl<'a> Gate<'a> {
             }
             None => Why::leaf(subject("passed"), Holds::NotYet).because("none recorded yet"),
         }
+    }
+
+    /// After a load test that failed here, the next try waits until a person has written down why.
+    pub(super) fn cause(&self) -> Option<Why> {
+        let newest = self.project.newest_evidence(self.environment, LOAD_TEST)?;
+        if newest.passed {
+            return None;
+        }
+        let rule = format!("the cause of the failed {LOAD_TEST} is noted");
+        Some(match &newest.cause {
+            Some(cause) => Why::leaf(rule, Holds::Yes).because(format!(
+                "{} by {}",
+                cause.text.show(),
+                cause.by
+            )),
+            None => {
+                let note = format!("qnt9 note {LOAD_TEST} --environment {}", self.environment);
+                Why::leaf(rule, Holds::NotYet)
+                    .because(format!("{}; a developer writes it: {note}", newest.summary))
+            }
+        })
+    }
+
+    /// When evidence that this gate looks at becomes too old.
+    pub(super) fn evidence_due(&self) -> impl Iterator<Item = Millis> {
+        let rules = self.rule_sets().into_iter().flat_map(|set| &set.rules.evidence);
+        let aging = rules.filter_map(|rule| Some((rule, rule.max_age_ms?.saturating_add(1))));
+        aging.flat_map(|(rule, age)| {
+            let is_meant = |known: &&Evidence| {
+                known.kind == rule.kind && known.environment == rule.environment
+            };
+            let meant = self.project.evidence.iter().filter(is_meant);
+            meant.map(move |known| known.at.plus(age))
+        })
     }
 
     /// What a check says about exactly what would be deployed now.
@@ -100,6 +146,11 @@ impl<'a> Gate<'a> {
         let open = self.leg.checks.iter().filter(|check| check.answer.is_none());
         open.map(|check| check.until)
     }
+}
+
+/// Whether it is older than it may be.
+fn stale(rule: &EvidenceRule, evidence: &Evidence, now: Millis) -> bool {
+    rule.max_age_ms.is_some_and(|most| now.since(evidence.at) > most)
 }
 
 /// How far an unanswered question has come.

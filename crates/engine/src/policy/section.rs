@@ -14,6 +14,12 @@ pub(super) struct Found<T> {
     pub(super) at: Range<usize>,
 }
 
+/// An entry of a list of strings and tables.
+pub(super) enum Entry<'a> {
+    Text(Found<String>),
+    Table(Section<'a>),
+}
+
 /// The words that a key may have as its value, and what they mean.
 pub(super) type Choices<'a, T> = &'a [(&'a str, T)];
 
@@ -199,6 +205,25 @@ impl<'a> Section<'a> {
         self.number(key, range, problems)
     }
 
+    /// A list of strings and tables.
+    pub(super) fn texts_or_tables(
+        &self,
+        key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Vec<Entry<'a>>> {
+        let values = self.list(key, "a list of strings and tables", problems)?;
+        let name =
+            if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
+        let entry = |value: &'a Value| match value.as_inline_table() {
+            Some(table) => {
+                let at = value.span().unwrap_or_else(|| self.place_of(key));
+                Some(Entry::Table(Self { name: name.clone(), table, at }))
+            }
+            None => self.as_text(key, value, problems).map(Entry::Text),
+        };
+        Some(values.filter_map(entry).collect())
+    }
+
     /// A list of whole numbers.
     pub(super) fn numbers(
         &self,
@@ -226,6 +251,17 @@ impl<'a> Section<'a> {
             problems.add(&place(value), message, Some(DURATION_HINT.to_owned()));
         }
         duration
+    }
+
+    /// A duration in milliseconds that may be written in them: `"500ms"`.
+    pub(super) fn short_duration(&self, key: &str, problems: &mut Problems<'_>) -> Option<i64> {
+        let written = self.table.get(key).and_then(Item::as_str);
+        let digits = written.and_then(|text| text.strip_suffix("ms"));
+        let is_number = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        match digits.filter(is_number).and_then(|digits| digits.parse().ok()) {
+            Some(duration_ms) => Some(duration_ms),
+            None => self.duration(key, problems),
+        }
     }
 
     /// One of a few words.

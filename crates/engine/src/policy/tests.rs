@@ -60,6 +60,7 @@ fn a_whole_file_becomes_a_policy() {
                     health_timeout_ms: 45000,
                     replicas: 2,
                     health_line: 7,
+                    smoke: [],
                 },
             ],
             environments: [
@@ -80,11 +81,14 @@ fn a_whole_file_becomes_a_policy() {
                         ],
                         step_for_ms: 0,
                         min_requests: 0,
+                        strategy: ByShare,
                     },
                     replicas: None,
                     windows: [],
                     checks: [],
                     expire_after_ms: None,
+                    watch: None,
+                    notify: None,
                 },
                 EnvironmentPolicy {
                     name: EnvironmentName(
@@ -111,6 +115,7 @@ fn a_whole_file_becomes_a_policy() {
                         EvidenceRule {
                             kind: "tests",
                             environment: None,
+                            max_age_ms: None,
                         },
                         EvidenceRule {
                             kind: "load-test",
@@ -119,6 +124,7 @@ fn a_whole_file_becomes_a_policy() {
                                     "staging",
                                 ),
                             ),
+                            max_age_ms: None,
                         },
                     ],
                     rollout: RolloutRule {
@@ -130,6 +136,7 @@ fn a_whole_file_becomes_a_policy() {
                         ],
                         step_for_ms: 60000,
                         min_requests: 50,
+                        strategy: ByShare,
                     },
                     replicas: Some(
                         3,
@@ -137,9 +144,12 @@ fn a_whole_file_becomes_a_policy() {
                     windows: [],
                     checks: [],
                     expire_after_ms: None,
+                    watch: None,
+                    notify: None,
                 },
             ],
             freezes: [],
+            on_call: [],
         }
     "#]]
     .assert_debug_eq(&policy);
@@ -227,7 +237,7 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
         &expect![[r#"
             qnt9.toml:4:1: unknown key `health_timout` in [service.web]; did you mean `health_timeout`?
                 >health_timout<
-            qnt9.toml:5:1: unknown key `colour` in [service.web]; known here: command, health, health_timeout, replicas
+            qnt9.toml:5:1: unknown key `colour` in [service.web]; known here: command, health, health_timeout, replicas, smoke
                 >colour<
         "#]],
     );
@@ -390,7 +400,7 @@ fn wrong_types_are_named_with_their_place() {
                 >""<
             qnt9.toml:4:8: `wait` is a duration such as "30s", not an inline table; write a whole number and its unit, s, m, h or d: "90s", "10m", "7d"
                 >{ m = 10 }<
-            qnt9.toml:5:12: `evidence` in [environment.p] is a list of strings, not a string
+            qnt9.toml:5:12: `evidence` in [environment.p] is a list of strings and tables, not a string
                 >"tests"<
             qnt9.toml:6:12: `replicas` cannot be 0; it goes from 1 to 100
                 >0<
@@ -517,14 +527,14 @@ fn rollout_steps_rise_to_all_traffic() {
                 >steps<
             qnt9.toml:5:11: `strategy` is missing in [environment.q.rollout]
                 >{ steps = [100] }<
-            qnt9.toml:7:24: `blue` is not a value of `strategy`; write one of: canary, all-at-once
+            qnt9.toml:7:24: `blue` is not a value of `strategy`; write one of: canary, all-at-once, blue-green, rolling
                 >"blue"<
         "#]],
     );
     check_part(
         "[environment.p.rollout]\nstrategy = \"all-at-once\"\nstep_for = \"1m\"\n",
         &expect![[r#"
-            qnt9.toml:4:1: `step_for` has no meaning when all traffic moves at once; remove `step_for`, or write `strategy = "canary"`
+            qnt9.toml:4:1: `step_for` has no meaning for the strategy all-at-once; remove `step_for`, or write `strategy = "canary"`
                 >step_for<
         "#]],
     );

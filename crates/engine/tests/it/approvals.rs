@@ -71,6 +71,8 @@ fn whoever_may_not_approve_is_told_why() {
             ✓ bob   0.0 s ago
             ‖ carol   can approve
           ‖ 10 min since it was asked for   0.0 s passed
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]]
     .assert_eq(&world.why(run, "deploy"));
@@ -150,6 +152,8 @@ fn a_changed_plan_lapses_the_approvals_given_before() {
             ‖ bob   can approve
             ‖ carol   can approve
           ‖ 10 min since it was asked for   0.0 s passed
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]]
     .assert_eq(&world.why(run, "deploy"));
@@ -256,6 +260,8 @@ fn a_rule_that_nobody_can_satisfy_is_said_at_once() {
             ‖ carol   can approve
             – zoe cannot   nobody of that name is known here
           ‖ 10 min since it was asked for   0.0 s passed
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]].assert_eq(&proof);
 }
@@ -279,6 +285,8 @@ fn an_approval_counts_only_while_its_giver_may_give_it() {
             – bob cannot   has the role viewer, not approver
             ‖ carol   can approve
           ✓ 10 min since it was asked for
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]]
     .assert_eq(&world.why(run, "deploy"));
@@ -319,6 +327,8 @@ jobs:
             ‖ bob   can approve
             ‖ carol   can approve
           ✓ 10 min since it was asked for
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]]
     .assert_eq(&world.why(run, "b"));

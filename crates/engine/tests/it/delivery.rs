@@ -49,7 +49,7 @@ jobs:
         qnt9 gates-opened deploy to development
         qnt9 job-started 7.deploy.1
         job 7.deploy.1 deployment-requested r1 to development/stock Forward
-        qnt9 address-assigned
+        qnt9 address-assigned Main
         qnt9 replica-ready 21/0
         qnt9 weight-changed 100 %
         qnt9 traffic-applied development/stock generation 3
@@ -82,6 +82,8 @@ fn production_by_hand_with_two_approvals_a_timer_and_evidence() {
             ‖ bob   can approve
             ‖ carol   can approve
           ‖ 10 min since it was asked for   0.0 s passed
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]]
     .assert_eq(&world.why(run, "deploy"));
@@ -98,6 +100,8 @@ fn production_by_hand_with_two_approvals_a_timer_and_evidence() {
             ‖ bob   can approve
             ‖ carol   can approve
           ‖ 10 min since it was asked for   4 min passed
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]]
     .assert_eq(&world.why(run, "deploy"));
@@ -123,7 +127,7 @@ fn production_by_hand_with_two_approvals_a_timer_and_evidence() {
         qnt9 gates-opened deploy to production
         qnt9 job-started 36.deploy.1
         job 36.deploy.1 deployment-requested r1 to production/stock Forward
-        qnt9 address-assigned
+        qnt9 address-assigned Main
         qnt9 replica-ready 47/0
         qnt9 replica-ready 47/1
         qnt9 weight-changed 100 %
@@ -152,6 +156,8 @@ fn production_by_hand_with_two_approvals_a_timer_and_evidence() {
             ✓ bob   6 min ago
             ‖ carol   can approve
           ✓ 10 min since it was asked for
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]]
     .assert_eq(&proof.unwrap());
@@ -296,6 +302,8 @@ fn evidence_for_another_release_does_not_count() {
             ‖ bob   can approve
             ‖ carol   can approve
           ‖ 10 min since it was asked for   0.0 s passed
+          ✓ the rollback plan is stated   sha256 a12286488aed
+            ✓ nothing serves there yet: there is nothing to go back to
           ✓ no other job holds production
     "#]]
     .assert_eq(&world.why(waiting, "deploy"));

@@ -56,50 +56,56 @@ fn a_waiting_run_names_who_can_unblock_it_and_when() {
         &world,
         run(&world, waiting),
         &expect![[r#"
-        run 92
-        ‖ run 92 of production.yml
-          ✓ plan   success after 0.0 s
-          ‖ c200000 to production
-            ✓ branch main may deploy here
-            ✓ a person dispatched it   dev
-            ✓ tests passed for c200000   p95 41 ms
-            ✓ load-test passed in staging for r200…00   p95 41 ms
-            ‖ 2 of alice, bob, carol approve   1 of 2
-              ✓ alice   1 min ago
-              ‖ bob   can approve
-              ‖ carol   can approve
-            ‖ 10 min since it was asked for   1 min passed
-            ✓ no other job holds production
-          ‖ verify   waits for deploy
-        held: true
-        who: bob, carol
-        earliest in ms: Some(540000)
-        Approve { environment: EnvironmentName("production"), commit: Sha("c200000000000000000000000000000000000000"), person: "bob" }
-        Approve { environment: EnvironmentName("production"), commit: Sha("c200000000000000000000000000000000000000"), person: "carol" }
-    "#]],
+            run 92
+            ‖ run 92 of production.yml
+              ✓ plan   success after 0.0 s
+              ‖ c200000 to production
+                ✓ branch main may deploy here
+                ✓ a person dispatched it   dev
+                ✓ tests passed for c200000   p95 41 ms
+                ✓ load-test passed in staging for r200…00   p95 41 ms
+                ‖ 2 of alice, bob, carol approve   1 of 2
+                  ✓ alice   1 min ago
+                  ‖ bob   can approve
+                  ‖ carol   can approve
+                ‖ 10 min since it was asked for   1 min passed
+                ✓ the rollback plan is stated   sha256 7be1f3891afd
+                  ✓ back to r100…00 of c100000: qnt9 rollback production
+                  ✓ 2 replicas start, and all traffic moves at once when they are healthy
+                ✓ no other job holds production
+              ‖ verify   waits for deploy
+            held: true
+            who: bob, carol
+            earliest in ms: Some(540000)
+            Approve { environment: EnvironmentName("production"), commit: Sha("c200000000000000000000000000000000000000"), person: "bob" }
+            Approve { environment: EnvironmentName("production"), commit: Sha("c200000000000000000000000000000000000000"), person: "carol" }
+        "#]],
     );
     check(
         &world,
         production,
         &expect![[r#"
-        job deploy of run 92
-        ‖ c200000 to production
-          ✓ branch main may deploy here
-          ✓ a person dispatched it   dev
-          ✓ tests passed for c200000   p95 41 ms
-          ✓ load-test passed in staging for r200…00   p95 41 ms
-          ‖ 2 of alice, bob, carol approve   1 of 2
-            ✓ alice   1 min ago
-            ‖ bob   can approve
-            ‖ carol   can approve
-          ‖ 10 min since it was asked for   1 min passed
-          ✓ no other job holds production
-        held: true
-        who: bob, carol
-        earliest in ms: Some(540000)
-        Approve { environment: EnvironmentName("production"), commit: Sha("c200000000000000000000000000000000000000"), person: "bob" }
-        Approve { environment: EnvironmentName("production"), commit: Sha("c200000000000000000000000000000000000000"), person: "carol" }
-    "#]],
+            job deploy of run 92
+            ‖ c200000 to production
+              ✓ branch main may deploy here
+              ✓ a person dispatched it   dev
+              ✓ tests passed for c200000   p95 41 ms
+              ✓ load-test passed in staging for r200…00   p95 41 ms
+              ‖ 2 of alice, bob, carol approve   1 of 2
+                ✓ alice   1 min ago
+                ‖ bob   can approve
+                ‖ carol   can approve
+              ‖ 10 min since it was asked for   1 min passed
+              ✓ the rollback plan is stated   sha256 7be1f3891afd
+                ✓ back to r100…00 of c100000: qnt9 rollback production
+                ✓ 2 replicas start, and all traffic moves at once when they are healthy
+              ✓ no other job holds production
+            held: true
+            who: bob, carol
+            earliest in ms: Some(540000)
+            Approve { environment: EnvironmentName("production"), commit: Sha("c200000000000000000000000000000000000000"), person: "bob" }
+            Approve { environment: EnvironmentName("production"), commit: Sha("c200000000000000000000000000000000000000"), person: "carol" }
+        "#]],
     );
 }
 
@@ -149,6 +155,9 @@ fn a_rolled_back_deployment_says_which_step_it_did_not_reach() {
                   ✓ bob   10 min ago
                   ‖ carol   can approve
                 ✓ 10 min since it was asked for
+                ✓ the rollback plan is stated   sha256 7be1f3891afd
+                  ✓ back to r100…00 of c100000: qnt9 rollback production
+                  ✓ 2 replicas start, and all traffic moves at once when they are healthy
                 ✓ no other job holds production
               ✓ 2 replicas were healthy
               ✗ 5 % of the traffic   30 of 60 failed (50.0 %) against 0 of 600 failed (0.0 %) of the old release: worse than tolerated
@@ -186,6 +195,9 @@ fn after_a_rollback_the_environment_tells_of_it_and_not_of_the_job_before() {
                   ✓ bob   10 min ago
                   ‖ carol   can approve
                 ✓ 10 min since it was asked for
+                ✓ the rollback plan is stated   sha256 7be1f3891afd
+                  ✓ back to r100…00 of c100000: qnt9 rollback production
+                  ✓ 2 replicas start, and all traffic moves at once when they are healthy
                 ✓ no other job holds production
               ✓ 2 replicas were healthy
               ‖ 5 % of the traffic
@@ -236,6 +248,9 @@ fn after_a_rollback_the_environment_tells_of_it_and_not_of_the_job_before() {
                   ✓ bob   10 min ago
                   ‖ carol   can approve
                 ✓ 10 min since it was asked for
+                ✓ the rollback plan is stated   sha256 7be1f3891afd
+                  ✓ back to r100…00 of c100000: qnt9 rollback production
+                  ✓ 2 replicas start, and all traffic moves at once when they are healthy
                 ✓ no other job holds production
               ✓ 2 replicas were healthy
               ✓ 5 % of the traffic

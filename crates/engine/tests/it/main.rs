@@ -16,6 +16,7 @@ mod schedules;
 mod snapshots;
 mod source;
 mod stopping;
+mod strategies;
 mod terraform;
 mod windows;
 mod world;

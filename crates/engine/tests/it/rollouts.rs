@@ -129,7 +129,7 @@ fn the_first_release_of_a_place_goes_at_once() {
     world.carry();
     expect![[r#"
         job 36.deploy.1 deployment-requested r1 to production/stock Forward
-        qnt9 address-assigned
+        qnt9 address-assigned Main
         qnt9 replica-ready 47/0
         qnt9 replica-ready 47/1
         qnt9 weight-changed 100 %
@@ -327,6 +327,9 @@ fn while_a_rollout_goes_on_the_next_job_of_the_environment_waits() {
             ✓ bob   9 min 59 s ago
             ‖ carol   can approve
           ‖ 10 min since it was asked for   9 min 59 s passed
+          ✓ the rollback plan is stated   sha256 7be1f3891afd
+            ✓ back to r100…00 of c100000: qnt9 rollback production
+            ✓ 2 replicas start, and all traffic moves at once when they are healthy
           ‖ no other job holds production   deployment 103 is rolling out
     "#]]
     .assert_eq(&world.why(next, "deploy"));

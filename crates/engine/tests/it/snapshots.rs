@@ -123,33 +123,35 @@ fn the_version_goes_up_with_the_shape() {
     let names: Vec<&str> = names.into_iter().collect();
     let lines: Vec<String> = names.chunks(8).map(|chunk| chunk.join(" ")).collect();
     expect![[r#"
-        version 1
-        action active add address agenda applied approvals approved
-        artifacts asked at at_work attempt attempts author bad
-        body branches built by by_run by_time bytes call
-        cancel cancel_in_progress cancelled cause change checks column command
-        comment commit commits conclusion concurrency condition configuration continue_on_error
-        created default default_branch defaults demo deployments depths description
-        destroy digest direction drained due email embedded env
-        environment environments event evidence exclude expire_after_ms fail_fast finished
-        first freezes from gated gates generation group groups
-        hash health health_line health_timeout_ms heard history holders id
-        include index inputs is_required job jobs key kill
-        killed kind labels leg legs line lines live
-        loads log matrix max_parallel min_requests missing name needed
-        needs new notifications number numbers old on opened
-        outcome outputs own parents passed path paths people
-        percent percent_reached permissions person phase place places plan
-        plans platform policy policy_problem position previous project projects
+        version 2
+        action active add address agenda all_ready applied approvals
+        approved artifacts asked at at_work attempt attempts author
+        bad body branches built by by_run by_time bytes
+        call cancel cancel_in_progress cancelled cause change checks column
+        command comment commit commits conclusion concurrency condition configuration
+        continue_on_error created default default_branch defaults demo deployments depths
+        description destroy digest direction drained due email embedded
+        env environment environments event evidence exclude expire_after_ms fail_fast
+        finished first freezes from further gated gates generation
+        gone group groups hash health health_line health_timeout_ms heard
+        history holders id include index inputs is_required job
+        jobs key kill killed kind labels leg legs
+        line lines live loads log matrix max_age_ms max_parallel
+        min_requests missing name needed needs new notifications notify
+        number numbers old on on_call opened outcome outputs
+        own parents passed path paths people percent percent_reached
+        permissions person phase place places plan plans platform
+        policy policy_problem position preview previous project projects promoted
         pushers pushes queue queued ready reason reference refs
         release releases repeats replica_failure replicas requested requests result
-        resumes role rollout rules run run_name runner runs
-        runs_on schedules script secrets sequence service services serving
-        settings settled sha shell source span started step
-        step_for_ms step_since steps strategy stream subjects summary superseded
-        tags time_scale timeout_minutes timeout_ms title tokens touched trigger
-        undelivered up url user vectors verdict verdict_reason wait_ms
-        waits weighted_at window windows woke workflow workflow_problems workflows
+        resumes role rollback_plan rollout rules run run_name runner
+        runs runs_on schedules script secrets sequence service services
+        serving settings settled sha shell shift smoke source
+        span started step step_for_ms step_since steps strategy stream
+        subjects summary superseded tags takes_over terms time_scale timeout_minutes
+        timeout_ms title tokens touched trigger undelivered up url
+        user vectors verdict verdict_reason wait_ms waits warm watch
+        watched weighted_at window windows woke workflow workflow_problems workflows
         working_directory workspaces written
     "#]]
     .assert_eq(&format!("version {STATE_VERSION}\n{}\n", lines.join("\n")));

@@ -109,6 +109,9 @@ fn nobody_loosens_the_gates_of_the_very_deployment_they_make() {
             ‖ bob   can approve
             ‖ carol   can approve
           ‖ 10 min since it was asked for (a rule under which deployment 47 was made)   1 min passed
+          ✓ the rollback plan is stated   sha256 7be1f3891afd
+            ✓ back to r100…00 of c100000: qnt9 rollback production
+            ✓ 2 replicas start, and all traffic moves at once when they are healthy
           ✓ no other job holds production
     "#]]
     .assert_eq(&world.why(run, "deploy"));

@@ -415,6 +415,10 @@ impl World {
             Order::DrainArm(_, deployment) => {
                 self.tell(Command::ArmDrained { deployment: *deployment });
             }
+            Order::DrainReplica(_, deployment, replica) => {
+                let (deployment, replica) = (*deployment, *replica);
+                self.tell(Command::ReplicaDrained { deployment, replica });
+            }
             _ => {}
         }
     }
@@ -585,6 +589,15 @@ pub(crate) fn line(entry: &Entry) -> String {
             format!("{verdict:?} at {percent} %: {reason}")
         }
         Fact::DeploymentFinished { outcome, .. } => format!("{outcome:?}"),
+        Fact::SmokeTested { passed, report, .. } => format!("passed {passed}: {}", report.show()),
+        Fact::ReplicasShifted { own, former, .. } => format!("{own} own, {former} former"),
+        Fact::ReplicaDrained { deployment, replica } => format!("{deployment}/{replica}"),
+        Fact::WarmEnded { deployment } => deployment.to_string(),
+        Fact::WindowWatched { verdict, reason, .. } | Fact::WatchEnded { verdict, reason, .. } => {
+            format!("{verdict:?}: {reason}")
+        }
+        Fact::NotificationPosted { title, .. } => title.show().to_owned(),
+        Fact::AddressAssigned { entrance, .. } => format!("{entrance:?}"),
         Fact::StateLocked { workspace, lock, .. } => format!("{workspace} {lock}"),
         Fact::StateUnlocked { workspace, lock, forced } => {
             format!("{workspace} {lock} forced {forced}")
