@@ -155,20 +155,20 @@ fn a_matrix_that_cannot_be_made_is_a_failure_with_its_reason() {
         (
             vec![("suites", "[1,")],
             expect![[r#"
-            list: list is success
-            test: impossible, matrix: Error parsing fromJson: EOF while parsing a value at line 1 column 3, in the text [1,
-            after: skipped, it needs what did not succeed: test is failure
-            run: failure
-        "#]],
+                list: list is success
+                test: impossible, matrix: Error parsing fromJson: a value is missing at line 1, column 4, in the text [1,
+                after: skipped, it needs what did not succeed: test is failure
+                run: failure
+            "#]],
         ),
         (
             vec![],
             expect![[r#"
-            list: list is success
-            test: impossible, matrix: Error parsing fromJson: EOF while parsing a value at line 1 column 0, in the text 
-            after: skipped, it needs what did not succeed: test is failure
-            run: failure
-        "#]],
+                list: list is success
+                test: impossible, matrix: Error parsing fromJson: a value is missing at line 1, column 1, in the text 
+                after: skipped, it needs what did not succeed: test is failure
+                run: failure
+            "#]],
         ),
     ] {
         let (mut world, run) = pushed(&text);
@@ -276,10 +276,10 @@ fn an_expression_that_fails_fails_its_job_with_the_reason() {
         &world,
         run,
         expect![[r#"
-        a: impossible, if: Error parsing fromJson: EOF while parsing an object at line 1 column 1, in the text {
-        b: impossible, environment: Error parsing fromJson: EOF while parsing a value at line 1 column 0, in the text 
-        run: failure
-    "#]],
+            a: impossible, if: Error parsing fromJson: a key in double quotes is missing at line 1, column 2, in the text {
+            b: impossible, environment: Error parsing fromJson: a value is missing at line 1, column 1, in the text 
+            run: failure
+        "#]],
     );
 }
 

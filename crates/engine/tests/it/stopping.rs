@@ -208,7 +208,7 @@ fn a_lost_runner_that_is_found_counts_again() {
         dev job-resume-requested 36.deploy.1
         qnt9 job-resumed 36.deploy.1
         job 36.deploy.1 deployment-requested r1 to production/stock Forward
-        qnt9 address-assigned
+        qnt9 address-assigned Main
         qnt9 replica-ready 52/0
         qnt9 replica-ready 52/1
         qnt9 weight-changed 100 %
