@@ -80,8 +80,15 @@ pub(crate) enum Event {
 /// A command on its way.
 #[derive(Clone, Debug)]
 pub(crate) struct Letter {
-    pub(crate) ask: Ask,
+    /// A push with its files is large, and letters are kept to be sent again.
+    pub(crate) ask: Arc<Ask>,
     pub(crate) from: Origin,
+}
+
+impl Letter {
+    pub(crate) fn new(ask: Ask, from: Origin) -> Self {
+        Self { ask: Arc::new(ask), from }
+    }
 }
 
 /// Who waits for the answer.
@@ -135,7 +142,7 @@ pub(crate) struct World<'a> {
     gateway: Gateway,
     qualities: BTreeMap<String, process::Quality>,
     /// Calls of steps that wait for their answer.
-    unanswered: BTreeMap<(StreamId, CallKey), Ask>,
+    unanswered: BTreeMap<(StreamId, CallKey), Arc<Ask>>,
     old_letters: VecDeque<Letter>,
     /// Lines kept when somebody wants to read them.
     pub(crate) trace: Vec<String>,
@@ -322,7 +329,7 @@ impl<'a> World<'a> {
     /// Puts a letter on the server's own desk: within one process nothing is lost.
     fn hand_in(&mut self, stream: &StreamId, command: Command, from: Origin) {
         let ask = Ask { stream: stream.clone(), by: Actor::Platform, command };
-        let letter = Letter { ask, from };
+        let letter = Letter::new(ask, from);
         self.remember(&letter);
         self.arrive(letter);
     }
@@ -359,7 +366,7 @@ fn lost(letter: &Letter) -> String {
 
 /// A letter in one line.
 pub(crate) fn told(letter: &Letter) -> String {
-    let Ask { stream, by, command } = &letter.ask;
+    let Ask { stream, by, command } = &*letter.ask;
     let mut text = format!("{stream}: {by} asks {command:?}");
     if let Some((end, _)) = text.char_indices().nth(200) {
         text.truncate(end);

@@ -1,15 +1,18 @@
 //! Pushes and dispatches, and the runs they start.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use qnt9_model::command::{RefMoved, WorkflowFile};
 use qnt9_model::fact::{Cause, Commit, Fact, RefUpdate, Schedule, ScheduledWorkflow};
 use qnt9_model::{Command, PushId, Refusal, Role, Sha, UserText};
 use qnt9_workflow::{Event, Occurrence, Triggered, Value, Workflow};
+use serde::Deserialize as _;
 use serde_json::json;
 
 use super::On;
 use crate::launch::{self, NewRun};
+use crate::state::StoredWorkflow;
 
 pub(super) fn decide(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     match command {
@@ -71,7 +74,7 @@ fn schedules(on: &On<'_>, moved: &RefMoved) -> Option<Fact> {
         return None;
     }
     let commit = moved.update.new.clone()?;
-    let workflows: Vec<ScheduledWorkflow> = moved.workflows.iter().filter_map(scheduled).collect();
+    let workflows: Vec<ScheduledWorkflow> = moved.workflows.iter().filter_map(|file| scheduled(on, file)).collect();
     let listed = workflows.iter().flat_map(|workflow| {
         workflow.schedules.iter().map(|schedule| (&workflow.path, schedule, &workflow.workflow))
     });
@@ -80,8 +83,8 @@ fn schedules(on: &On<'_>, moved: &RefMoved) -> Option<Fact> {
 }
 
 /// A workflow that schedules start. One that cannot be read is reported by what else it does.
-fn scheduled(file: &WorkflowFile) -> Option<ScheduledWorkflow> {
-    let workflow = read(file).ok()?;
+fn scheduled(on: &On<'_>, file: &WorkflowFile) -> Option<ScheduledWorkflow> {
+    let workflow = read(on, file).ok()?;
     let schedules: Vec<Schedule> = workflow.schedules().map(schedule).collect();
     let source = file.workflow.as_ref().ok()?.clone();
     let path = file.path.clone();
@@ -135,7 +138,7 @@ fn push_run(
     file: &WorkflowFile,
     commits: &[Commit],
 ) -> Option<Fact> {
-    let workflow = match read(file) {
+    let workflow = match read(on, file) {
         Ok(workflow) => workflow,
         Err(message) => {
             return Some(refused(commit, &file.path, message));
@@ -192,9 +195,13 @@ fn refused(commit: &Sha, path: &str, message: String) -> Fact {
     Fact::WorkflowRefused { commit, path, message: UserText::from(message) }
 }
 
-fn read(file: &WorkflowFile) -> Result<Workflow, String> {
+/// Most files are as they were when a run of theirs was last made, and have been read then.
+fn read(on: &On<'_>, file: &WorkflowFile) -> Result<Arc<Workflow>, String> {
     let value = file.workflow.as_ref().map_err(Clone::clone)?;
-    serde_json::from_value(value.clone()).map_err(|error| error.to_string())
+    match on.project.newest_workflow(&file.path).filter(|newest| *newest.source == *value) {
+        Some(StoredWorkflow { workflow: Some(known), .. }) => Ok(known.clone()),
+        _ => Workflow::deserialize(value).map(Arc::new).map_err(|error| error.to_string()),
+    }
 }
 
 fn dispatch(
@@ -209,7 +216,7 @@ fn dispatch(
     if on.project.refs.get(reference) != Some(commit) {
         return Err(refuse(format!("{reference} is not at {}", commit.short())));
     }
-    let workflow = read(file).map_err(refuse)?;
+    let workflow = read(on, file).map_err(refuse)?;
     let occurrence = Occurrence {
         event: Event::WorkflowDispatch,
         reference,

@@ -142,6 +142,11 @@ impl Project {
         })
     }
 
+    /// The workflow of a file as it was when a run of another one was last made.
+    pub(crate) fn newest_workflow(&self, path: &str) -> Option<&StoredWorkflow> {
+        self.workflows.values().rev().find(|stored| stored.path == path)
+    }
+
     /// The newest release built from a commit.
     #[must_use]
     pub fn release_of(&self, commit: &Sha) -> Option<&Release> {

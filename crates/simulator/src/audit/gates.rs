@@ -29,7 +29,8 @@ impl Project {
                 self.waiting(*run, environment, |leg| leg.is_rejected = true);
             }
             Fact::CheckRequested { run, job, name, subjects, .. } => {
-                let (id, name, subjects) = (CheckId(entry.sequence), name.clone(), subjects.clone());
+                let (id, name, subjects) =
+                    (CheckId(entry.sequence), name.clone(), subjects.clone());
                 self.checks.insert(id, CheckBook { name, subjects, answer: None });
                 let leg = self.runs.get_mut(run).and_then(|run| run.legs.get_mut(job));
                 leg.into_iter().for_each(|leg| leg.checks.push(id));
@@ -252,8 +253,7 @@ impl Project {
             Some(_) => self.of_release.get(subjects.release.as_ref()?)?,
         };
         let last = about.iter().rfind(|evidence| {
-            let is_there =
-                rule.environment.is_none() || evidence.environment == rule.environment;
+            let is_there = rule.environment.is_none() || evidence.environment == rule.environment;
             evidence.kind == rule.kind && is_there
         });
         last.map(|evidence| evidence.passed)
@@ -359,9 +359,8 @@ impl Project {
         };
         let mut serving =
             self.serving.iter().filter(|(place, _)| place.environment == *environment);
-        let base = serving.find_map(|(_, id)| {
-            self.releases.get(&self.deployments.get(id)?.release)
-        });
+        let base =
+            serving.find_map(|(_, id)| self.releases.get(&self.deployments.get(id)?.release));
         for commit in self.since(base, &run.commit) {
             excluded.extend(commit.pushers.iter().cloned());
             let author = people.values().find(|p| p.email.eq_ignore_ascii_case(&commit.email));

@@ -157,10 +157,8 @@ impl Project {
             let attempt = AttemptId { run: *id, job: job.clone(), attempt: 0 };
             let subjects = self.subjects(*id, environment);
             for rule in self.rules_in_force(environment) {
-                let mut unasked = rule
-                    .checks
-                    .iter()
-                    .filter(|check| !self.is_asked(leg, &check.name, &subjects));
+                let mut unasked =
+                    rule.checks.iter().filter(|check| !self.is_asked(leg, &check.name, &subjects));
                 if run.stops(leg).is_none() && unasked.next().is_some() {
                     return broken("a check was not asked about what would be deployed");
                 }

@@ -136,9 +136,8 @@ impl World<'_> {
         let stream = (*random.one_of(&names)?).clone();
         let project = server.state.projects.get(&stream)?;
         let by = Actor::Person { name: who.name.clone(), demo: who.demo };
-        let ask = |command: Command| Letter {
-            ask: Ask { stream: stream.clone(), by: by.clone(), command },
-            from: Origin::Nobody,
+        let ask = |command: Command| {
+            Letter::new(Ask { stream: stream.clone(), by: by.clone(), command }, Origin::Nobody)
         };
         Some(match deed {
             Deed::Push => return self.push(&who, &stream, random),
@@ -148,7 +147,7 @@ impl World<'_> {
                 let by = self.approver(project, run, random).unwrap_or(by);
                 let seen = seen(project, run, &environment, random);
                 let command = Command::Approve { run, environment, seen, comment: None };
-                Letter { ask: Ask { stream, by, command }, from: Origin::Nobody }
+                Letter::new(Ask { stream, by, command }, Origin::Nobody)
             }
             Deed::Reject => {
                 let (run, environment) = waiting(project, random)?;
@@ -166,14 +165,12 @@ impl World<'_> {
             }
             Deed::Secret => ask(secret(random)),
             Deed::Terraform => ask(self.terraform(&who, &stream, random)),
-            Deed::Platform => Letter {
-                ask: Ask {
-                    stream: StreamId::platform(),
-                    by: if random.chance(700) { self.admin() } else { by },
-                    command: self.platform(project, random)?,
-                },
-                from: Origin::Nobody,
-            },
+            Deed::Platform => {
+                let stream = StreamId::platform();
+                let by = if random.chance(700) { self.admin() } else { by };
+                let command = self.platform(project, random)?;
+                Letter::new(Ask { stream, by, command }, Origin::Nobody)
+            }
             Deed::Nonsense => nonsense(&stream, project, by, random),
         })
     }
@@ -208,7 +205,7 @@ impl World<'_> {
         let by = Actor::Person { name: who.name.clone(), demo: who.demo };
         let command = Command::OfferPush { updates };
         let ask = Ask { stream: stream.clone(), by, command };
-        Some(Letter { ask, from: Origin::Pusher(Box::new(written)) })
+        Some(Letter::new(ask, Origin::Pusher(Box::new(written))))
     }
 
     /// A tag that is named like the branch it stands on.
@@ -218,7 +215,7 @@ impl World<'_> {
         let by = Actor::Person { name: who.name.clone(), demo: who.demo };
         let command = Command::OfferPush { updates };
         let ask = Ask { stream: stream.clone(), by, command };
-        Some(Letter { ask, from: Origin::Pusher(Box::new(written)) })
+        Some(Letter::new(ask, Origin::Pusher(Box::new(written))))
     }
 
     fn dispatch(
@@ -536,5 +533,5 @@ fn nonsense(stream: &StreamId, project: &Project, by: Actor, random: &mut Random
             (stream.clone(), by, command)
         }
     };
-    Letter { ask: Ask { stream, by, command }, from: Origin::Nobody }
+    Letter::new(Ask { stream, by, command }, Origin::Nobody)
 }

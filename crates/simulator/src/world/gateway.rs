@@ -110,7 +110,7 @@ impl World<'_> {
             let by = qnt9_model::Actor::Platform;
             let ask = qnt9_model::Ask { stream: stream.clone(), by, command };
             let from = Origin::Arm(Box::new(order.clone()));
-            self.later(delay, Event::Arrives(Box::new(Letter { ask, from })));
+            self.later(delay, Event::Arrives(Box::new(Letter::new(ask, from))));
         }
         if self.gateway.has_canary() && !self.gateway.is_counting {
             self.gateway.is_counting = true;
@@ -141,7 +141,7 @@ impl World<'_> {
             self.gateway.counted.insert((stream.clone(), deployment, window), (new, old, percent));
             let command = Command::CountWindow { deployment, generation, window, new, old };
             let ask = qnt9_model::Ask { stream, by: qnt9_model::Actor::Platform, command };
-            let letter = Letter { ask, from: Origin::Nobody };
+            let letter = Letter::new(ask, Origin::Nobody);
             if self.swarm.messages.doubled > 0 && random.chance(150) {
                 let again = random.between(50..=5 * SECOND);
                 self.later(again, Event::Arrives(Box::new(letter.clone())));

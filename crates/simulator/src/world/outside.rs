@@ -52,7 +52,7 @@ impl World<'_> {
         let reason = "ticket 4711".to_owned();
         let command = Command::AnswerCheck { check, passed, reason };
         let ask = qnt9_model::Ask { stream: stream.clone(), by: Actor::Platform, command };
-        let letter = Letter { ask, from: Origin::Nobody };
+        let letter = Letter::new(ask, Origin::Nobody);
         let after = random.between(SECOND..=15 * MINUTE);
         self.later(after, super::Event::Arrives(Box::new(letter)));
     }

@@ -2,6 +2,8 @@
 //! writes a journal which the server follows. A process outlives the server; it may die, or go on
 //! while everybody believes it dead.
 
+use std::sync::Arc;
+
 use qnt9_model::fact::{DeploymentOutcome, Outcome, Span};
 use qnt9_model::{
     Actor, Ask, AttemptId, CallKey, Command, DeploymentId, EnvironmentName, Millis, Order, Place,
@@ -231,7 +233,7 @@ impl World<'_> {
         };
         process.waits_for = Some(key.clone());
         let by = Actor::Job(attempt.clone());
-        let ask = Ask { stream: stream.clone(), by, command };
+        let ask = Arc::new(Ask { stream: stream.clone(), by, command });
         process.calls[key.call as usize - 1] = call.clone();
         self.send(Letter { ask: ask.clone(), from: Origin::Step(key.clone()) }, random);
         self.unanswered.insert((stream.clone(), key.clone()), ask);

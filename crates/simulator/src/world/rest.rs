@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use qnt9_engine::gates::Gate;
+use qnt9_engine::orders::attempt_of;
 use qnt9_engine::snapshot::STATE_VERSION;
 use qnt9_engine::state::{LegPhase, Project, Run};
 use qnt9_engine::{State, deadline, orders, step};
@@ -27,8 +28,11 @@ const ROUNDS_MAX: usize = 400;
 pub(super) fn check(state: &State, auditor: &Auditor, now: Millis) -> Result<(), Broken> {
     for (stream, project) in &state.projects {
         let tick = Ask { stream: stream.clone(), by: Actor::Platform, command: Command::Tick };
-        let quiet = |at: Millis| {
-            let facts = step(&mut state.clone(), &tick, at)
+        // Nothing else is looked at, and where nothing follows the state stays as it is.
+        let alone = [(stream.clone(), project.clone())];
+        let mut alone = State { platform: state.platform.clone(), projects: alone.into() };
+        let mut quiet = |at: Millis| {
+            let facts = step(&mut alone, &tick, at)
                 .map_err(|refusal| Broken::new("tick", refusal.to_string()))?;
             match facts.first() {
                 None => Ok(()),
@@ -49,9 +53,12 @@ pub(super) fn check(state: &State, auditor: &Auditor, now: Millis) -> Result<(),
             }
             None => quiet(now)?,
         }
+        let orders = orders(project);
+        let at_work: BTreeSet<RunId> =
+            orders.iter().filter_map(attempt_of).map(|a| a.run).collect();
         for id in &project.live {
-            let waits = project.runs.get(id).is_some_and(|run| waits(state, project, run, now));
-            if !waits {
+            let names = |run| at_work.contains(id) || waits(state, project, run, now);
+            if !project.runs.get(id).is_some_and(names) {
                 let what = format!("{stream}: run {id} neither ends nor says what it waits for");
                 return Err(Broken::new("names-what-it-waits-for", what));
             }
@@ -61,7 +68,8 @@ pub(super) fn check(state: &State, auditor: &Auditor, now: Millis) -> Result<(),
     Ok(())
 }
 
-/// Whether a live run names what it waits for: a runner, a person, a gate, or its turn.
+/// Whether a live run for which no runner has anything to do names what it waits for: a person, a
+/// gate, or its turn.
 fn waits(state: &State, project: &Project, run: &Run, now: Millis) -> bool {
     if run.started.is_none() {
         let group = |run: &Run| run.concurrency.as_ref().map(|c| c.group.clone());
@@ -69,26 +77,22 @@ fn waits(state: &State, project: &Project, run: &Run, now: Millis) -> bool {
             other.id != run.id && group(other).is_some() && group(other) == group(run)
         });
     }
-    let at_work = orders(project)
-        .iter()
-        .any(|order| qnt9_engine::orders::attempt_of(order).is_some_and(|a| a.run == run.id));
-    at_work
-        || run.legs.values().any(|leg| match leg.phase {
-            LegPhase::Lost => true,
-            LegPhase::Queued => leg.leg.concurrency.as_ref().is_some_and(|own| {
-                let others = project.live.iter().filter_map(|id| project.runs.get(id));
-                let mut others = others.filter(|other| other.is_in_group(&own.group));
-                others.any(|other| other.id != run.id || other.legs.len() > 1)
-            }),
-            LegPhase::Gated => match Gate::of(&state.platform, project, run, leg) {
-                Some(gate) => {
-                    let why = gate.why(now);
-                    why.holds == Holds::NotYet && !why.unmet().is_empty()
-                }
-                None => true,
-            },
-            _ => false,
-        })
+    run.legs.values().any(|leg| match leg.phase {
+        LegPhase::Lost => true,
+        LegPhase::Queued => leg.leg.concurrency.as_ref().is_some_and(|own| {
+            let others = project.live.iter().filter_map(|id| project.runs.get(id));
+            let mut others = others.filter(|other| other.is_in_group(&own.group));
+            others.any(|other| other.id != run.id || other.legs.len() > 1)
+        }),
+        LegPhase::Gated => match Gate::of(&state.platform, project, run, leg) {
+            Some(gate) => {
+                let why = gate.why(now);
+                why.holds == Holds::NotYet && !why.unmet().is_empty()
+            }
+            None => true,
+        },
+        _ => false,
+    })
 }
 
 impl World<'_> {
@@ -220,7 +224,7 @@ impl World<'_> {
             for person in self.people.iter().take(6).cloned().collect::<Vec<_>>() {
                 let by = Actor::Person { name: person.name, demo: person.demo };
                 let ask = Ask { stream: stream.clone(), by, command: command.clone() };
-                self.arrive(Letter { ask, from: Origin::Nobody });
+                self.arrive(Letter::new(ask, Origin::Nobody));
             }
         }
     }
