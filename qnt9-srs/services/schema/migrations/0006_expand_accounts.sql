@@ -40,7 +40,8 @@ CREATE INDEX audit_log_user ON audit_log (user_id, at);
 -- The keys that sign access tokens; the newest signs, all that are not retired are published.
 CREATE TABLE signing_keys (
     kid        text PRIMARY KEY CHECK (length(kid) BETWEEN 8 AND 64),
-    seed       bytea NOT NULL UNIQUE CHECK (length(seed) = 32), -- Ed25519
+    public_key bytea NOT NULL CHECK (length(public_key) = 32), -- Ed25519
+    seed       bytea NOT NULL UNIQUE CHECK (length(seed) = 32), -- what the public key is made from: secret
     created_at timestamptz NOT NULL DEFAULT now(),
     retired_at timestamptz
 );

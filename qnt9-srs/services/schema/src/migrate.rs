@@ -110,9 +110,14 @@ async fn take(
     transaction.batch_execute(&wait).await.map_err(failed)?;
     let in_use = releases::in_use(&transaction, release).await.map_err(failed)?;
     let before = columns(&transaction).await.map_err(failed)?;
+    // What fails already is not the step's fault: it may need an extension that is not there.
+    let broken_before = broken(&mut transaction, &in_use).await.map_err(failed)?;
     transaction.batch_execute(step.sql).await.map_err(failed)?;
-    for other in &in_use {
-        bears(&mut transaction, other).await.map_err(failed)?.map_err(refused)?;
+    let broken_now = broken(&mut transaction, &in_use).await.map_err(failed)?;
+    let already = |now: &&Broken| broken_before.iter().any(|b| b.statement == now.statement);
+    if let Some(Broken { release, statement, message }) = broken_now.iter().find(|b| !already(b)) {
+        let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        return Err(refused(format!("{release} is in use: {message}, in: {statement}")));
     }
     let after = columns(&transaction).await.map_err(failed)?;
     if let Some(column) = newly_mandatory(&before, &after) {
@@ -126,24 +131,35 @@ async fn take(
     transaction.commit().await.map_err(failed)
 }
 
-/// Whether `release` could go on with the tables as this transaction sees them; if not, why.
-async fn bears(
+/// A statement that PostgreSQL would not take.
+struct Broken {
+    release: String,
+    statement: String,
+    message: String,
+}
+
+/// What the releases ask that PostgreSQL does not take with the tables as this transaction sees them.
+async fn broken(
     transaction: &mut Transaction<'_>,
-    release: &InUse,
-) -> Result<Result<(), String>, tokio_postgres::Error> {
-    for statement in &release.statements {
-        let attempt = transaction.transaction().await?;
-        match attempt.prepare(statement).await {
-            Ok(_) => attempt.rollback().await?,
-            Err(error) => {
+    releases: &[InUse],
+) -> Result<Vec<Broken>, tokio_postgres::Error> {
+    let mut broken = Vec::new();
+    for release in releases {
+        for statement in &release.statements {
+            let attempt = transaction.transaction().await?;
+            let prepared = attempt.prepare(statement).await;
+            attempt.rollback().await?;
+            if let Err(error) = prepared {
                 let Some(answer) = error.as_db_error() else { return Err(error) };
-                let (name, message) = (&release.name, answer.message());
-                let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
-                return Ok(Err(format!("{name} is in use: {message}, in: {statement}")));
+                broken.push(Broken {
+                    release: release.name.clone(),
+                    statement: statement.clone(),
+                    message: answer.message().to_owned(),
+                });
             }
         }
     }
-    Ok(Ok(()))
+    Ok(broken)
 }
 
 struct Column {

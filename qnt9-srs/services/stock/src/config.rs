@@ -1,74 +1,40 @@
-//! What the environment tells the service.
+//! What the environment tells the stock service.
 
-use std::{str::FromStr, time::Duration};
+use chassis::config::{Config as Common, number};
 
 use crate::search::RESULTS_MAX;
 
-/// The commit this was compiled from. That the compiler sees it also means that two commits never share
-/// a compiled program, however close together they are built.
-pub const COMMIT: Option<&str> = option_env!("GITHUB_SHA");
-
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `HOST`, default 127.0.0.1.
-    pub host: String,
-    /// `PORT`, default 8000.
-    pub port: u16,
-    /// `DATABASE_URL`, required.
-    pub database: tokio_postgres::Config,
-    /// `QNT9_ENVIRONMENT`: the environment's name, default `local`.
-    pub environment: String,
-    /// `QNT9_RELEASE`: the digest of the release this runs from, default `none`.
-    pub release: String,
-    /// `STOCK_DATABASE_CONNECTIONS`, default 2.
-    pub database_connections: usize,
+    /// The settings that all services have. `PORT` is 8001 by default.
+    pub common: Common,
     /// `STOCK_SEARCH_RESULTS`: results of a search that names no limit, default 10.
     pub search_results: u32,
-    /// `STOCK_SLOW_REQUEST_MS`: slower requests are logged, default 500.
-    pub slow_request: Duration,
+    /// `STOCK_SEARCH`, default `memory`.
+    pub engine: Engine,
+}
+
+/// Where searches are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// `memory`: from an index of all companies that is fetched again when they change.
+    Memory,
+    /// `database`: each search asks PostgreSQL, with pg_trgm where it has that extension.
+    Database,
 }
 
 impl Config {
     /// Reads the settings through `variable`, which answers a variable's value when it is set.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let database_url = variable("DATABASE_URL").ok_or(
-            "DATABASE_URL is not set; it is the database's address, postgres://USER:PASSWORD@HOST/NAME",
-        )?;
-        // The address may hold a password, so the message does not repeat it.
-        let database = tokio_postgres::Config::from_str(&database_url).map_err(|e| {
-            format!("DATABASE_URL is not the address of a PostgreSQL database: {e}")
-        })?;
-        let config = Self {
-            host: variable("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()),
-            port: number(&variable, "PORT", 8000, 0, u16::MAX)?,
-            database,
-            environment: variable("QNT9_ENVIRONMENT").unwrap_or_else(|| "local".to_owned()),
-            release: variable("QNT9_RELEASE").unwrap_or_else(|| "none".to_owned()),
-            database_connections: number(&variable, "STOCK_DATABASE_CONNECTIONS", 2, 1, 16)?,
-            search_results: number(&variable, "STOCK_SEARCH_RESULTS", 10, 1, RESULTS_MAX)?,
-            slow_request: Duration::from_millis(number(
-                &variable,
-                "STOCK_SLOW_REQUEST_MS",
-                500,
-                1,
-                u64::MAX,
-            )?),
+        let engine = match variable("STOCK_SEARCH").as_deref() {
+            None | Some("memory") => Engine::Memory,
+            Some("database") => Engine::Database,
+            Some(other) => {
+                return Err(format!("STOCK_SEARCH is {other:?}, it must be memory or database"));
+            }
         };
-        Ok(config)
-    }
-}
-
-fn number<T: FromStr + PartialOrd + std::fmt::Display>(
-    variable: &impl Fn(&str) -> Option<String>,
-    name: &str,
-    default: T,
-    min: T,
-    max: T,
-) -> Result<T, String> {
-    let Some(text) = variable(name) else { return Ok(default) };
-    match text.parse::<T>() {
-        Ok(value) if value >= min && value <= max => Ok(value),
-        _ => Err(format!("{name} is {text:?}, it must be a number from {min} to {max}")),
+        let search_results = number(&variable, "STOCK_SEARCH_RESULTS", 10, 1, RESULTS_MAX)?;
+        Ok(Self { common: Common::read("stock", 8001, variable)?, search_results, engine })
     }
 }
 
@@ -76,40 +42,20 @@ fn number<T: FromStr + PartialOrd + std::fmt::Display>(
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
-        Config::read(|name| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    fn read(name: &str, value: &str) -> Result<Config, String> {
+        Config::read(|asked| match asked {
+            "DATABASE_URL" => Some("postgres://user@127.0.0.1/stock".to_owned()),
+            _ => (asked == name).then(|| value.to_owned()),
         })
     }
 
-    const URL: (&str, &str) = ("DATABASE_URL", "postgres://user:hidden@127.0.0.1:5432/stock");
-
     #[test]
-    fn the_database_is_all_that_must_be_given() {
-        let config = read(&[URL]).unwrap();
-        assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 8000));
-        assert_eq!(config.database.get_dbname(), Some("stock"));
-    }
-
-    #[test]
-    fn what_is_set_counts() {
-        let config = read(&[URL, ("PORT", "9001"), ("STOCK_SLOW_REQUEST_MS", "20")]).unwrap();
-        assert_eq!((config.port, config.slow_request), (9001, Duration::from_millis(20)));
-    }
-
-    #[test]
-    fn a_missing_or_wrong_setting_is_named() {
-        assert!(read(&[]).unwrap_err().starts_with("DATABASE_URL is not set"));
-        let error = read(&[URL, ("PORT", "70000")]).unwrap_err();
-        assert_eq!(error, r#"PORT is "70000", it must be a number from 0 to 65535"#);
-        let error = read(&[URL, ("STOCK_DATABASE_CONNECTIONS", "0")]).unwrap_err();
-        assert_eq!(error, r#"STOCK_DATABASE_CONNECTIONS is "0", it must be a number from 1 to 16"#);
-    }
-
-    #[test]
-    fn a_password_never_appears_in_the_message() {
-        let error =
-            read(&[("DATABASE_URL", "postgres://user:hidden@host:port/stock")]).unwrap_err();
-        assert!(!error.contains("hidden"), "{error}");
+    fn settings_are_read_and_wrong_ones_named() {
+        let config = read("STOCK_SEARCH", "database").unwrap();
+        assert_eq!((config.engine, config.search_results), (Engine::Database, 10));
+        assert_eq!(read("STOCK_SEARCH_RESULTS", "3").unwrap().search_results, 3);
+        let error = read("STOCK_SEARCH", "elastic").unwrap_err();
+        assert_eq!(error, r#"STOCK_SEARCH is "elastic", it must be memory or database"#);
+        assert!(read("STOCK_SEARCH_RESULTS", "51").unwrap_err().contains("from 1 to 50"));
     }
 }

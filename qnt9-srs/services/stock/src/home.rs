@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::{company::Company, config};
+use chassis::config;
+
+use crate::catalog;
 
 /// What the homepage shows below its form.
 pub enum Found<'a> {
     /// Nothing was searched for.
     Nothing,
-    Companies(&'a [Company]),
+    Companies(&'a [catalog::Found]),
     /// The search could not be answered, and why.
     Problem(&'a str),
 }
@@ -53,7 +55,7 @@ fn found_html(found: &Found<'_>) -> String {
         Found::Companies(companies) => companies,
     };
     let mut html = "<table>\n".to_owned();
-    for company in *companies {
+    for catalog::Found { company, .. } in *companies {
         let (symbol, name) = (escape(&company.symbol), escape(&company.name));
         let country = escape(company.country.as_deref().unwrap_or(""));
         let indices = escape(&company.indices.join(", "));
@@ -89,8 +91,16 @@ mod tests {
 
     #[test]
     fn each_company_is_a_row() {
-        let listed = crate::company::listed().unwrap();
-        let html = page("staging", "none", "a", &Found::Companies(&listed[..3]));
+        let listed = listing::company::listed().unwrap();
+        let found: Vec<catalog::Found> = listed[..3]
+            .iter()
+            .map(|company| catalog::Found {
+                company: company.clone(),
+                how: listing::ranking::Match::Inside,
+                similarity: 1.0,
+            })
+            .collect();
+        let html = page("staging", "none", "a", &Found::Companies(&found));
         assert_eq!(html.matches("<tr>").count(), 3);
     }
 }

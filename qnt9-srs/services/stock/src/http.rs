@@ -1,62 +1,90 @@
-//! What the service answers over HTTP.
+//! What the service answers over HTTP, besides what all services answer.
 
-use std::{sync::Arc, time::Instant};
+mod account;
+mod companies;
+
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Query, Request, State, rejection::JsonRejection},
-    http::{HeaderName, HeaderValue, StatusCode},
-    middleware::{self, Next},
+    extract::{Query, State},
     response::{Html, IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, patch},
 };
+use chassis::{
+    answer::{ApiError, Body, Parameters},
+    database::Database,
+    limit::Limiter,
+    metrics::Metrics,
+    service,
+    signers::Signers,
+};
+use listing::identifier::Kind;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{
-    company::Company,
-    config::{self, Config},
-    database::{Database, DatabaseError},
-    home::{self, Found},
-    log, ranking,
-    search::{Invalid, Search, SearchRequest},
+    catalog::{Catalog, Found, STATEMENTS},
+    config::Config,
+    home,
+    search::{Invalid, Search, SearchParameters, SearchRequest},
 };
 
-const BODY_BYTES_MAX: usize = 16 * 1024;
-const RELEASE_HEADER: HeaderName = HeaderName::from_static("x-qnt9-release");
+const OPENAPI: &str = include_str!("../openapi.json");
 
 /// What every handler may use.
 pub struct Service {
     pub config: Config,
-    pub database: Database,
+    pub catalog: Arc<Catalog>,
+    pub database: Arc<Database>,
+    pub signers: Signers,
+    pub limiter: Limiter,
+}
+
+impl Service {
+    pub fn new(config: Config) -> Self {
+        let common = &config.common;
+        let (address, connections) = (common.database.clone(), common.database_connections);
+        let database = Arc::new(Database::new(address, connections, STATEMENTS));
+        Self {
+            catalog: Arc::new(Catalog::new(config.engine, Arc::clone(&database))),
+            signers: Signers::new(Arc::clone(&database)),
+            limiter: Limiter::new(common.load_test_key.clone()),
+            database,
+            config,
+        }
+    }
 }
 
 /// The routes, ready to be served.
 pub fn router(service: Arc<Service>) -> Router {
-    Router::new()
+    let common = common(&service);
+    let own = Router::new()
         .route("/", get(homepage))
-        .route("/api/v1/stock/search", post(search))
-        .route("/health", get(health))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(Arc::clone(&service), observe))
-        .with_state(service)
+        .route("/api/v1/stock/search", get(search_address).post(search))
+        .route("/api/v1/stock/suggest", get(companies::suggest))
+        .route("/api/v1/stocks/{id}", get(companies::details))
+        .route("/api/v1/stocks/{id}/prices", get(companies::prices))
+        .route("/api/v1/recommendations", get(companies::recommendations))
+        .route("/api/v1/watchlists", get(account::list).post(account::add))
+        .route("/api/v1/watchlists/{symbol}", patch(account::change).delete(account::remove))
+        .route("/api/v1/alerts", get(account::alerts))
+        .with_state(service);
+    service::router(common, own)
 }
 
-/// Names the release in every answer, and logs the answers somebody should look at.
-async fn observe(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    let what = format!("{} {}", request.method(), request.uri().path());
-    let started = Instant::now();
-    let mut response = next.run(request).await;
-    let (took, status) = (started.elapsed(), response.status());
-    if status.is_server_error() || took > service.config.slow_request {
-        log::warn(&format!("{what} answered {} in {} ms", status.as_u16(), took.as_millis()));
-    }
-    if let Ok(release) = HeaderValue::from_str(&service.config.release) {
-        response.headers_mut().insert(RELEASE_HEADER, release);
-    }
-    response
+fn common(service: &Service) -> Arc<service::Service> {
+    let config = service.config.common.clone();
+    let catalog = Arc::clone(&service.catalog);
+    Arc::new(service::Service {
+        name: "stock",
+        metrics: Metrics::new("stock", &config.release),
+        config,
+        openapi: OPENAPI,
+        checks: Box::new(move || {
+            let catalog = Arc::clone(&catalog);
+            Box::pin(async move { catalog.checks().await })
+        }),
+    })
 }
 
 #[derive(Deserialize)]
@@ -69,140 +97,58 @@ async fn homepage(
     Query(HomepageQuery { query }): Query<HomepageQuery>,
 ) -> Response {
     let query = query.unwrap_or_default();
-    let (environment, release) = (&service.config.environment, &service.config.release);
-    let page = |found: Found<'_>| Html(home::page(environment, release, &query, &found));
+    let (environment, release) =
+        (&service.config.common.environment, &service.config.common.release);
+    let page = |found: home::Found<'_>| Html(home::page(environment, release, &query, &found));
     if query.is_empty() {
-        return page(Found::Nothing).into_response();
+        return page(home::Found::Nothing).into_response();
     }
-    match find(&service, SearchRequest { query: query.clone(), limit: None }).await {
-        Ok((_, companies)) => page(Found::Companies(&companies)).into_response(),
-        Err(error) => (error.status, page(Found::Problem(&error.message))).into_response(),
+    let request = SearchRequest { query: query.clone(), ..SearchRequest::default() };
+    match find(&service, request).await {
+        Ok((_, results)) => page(home::Found::Companies(&results)).into_response(),
+        Err(error) => (error.status, page(home::Found::Problem(&error.message))).into_response(),
     }
 }
 
 async fn search(
     State(service): State<Arc<Service>>,
-    request: Result<Json<SearchRequest>, JsonRejection>,
+    Body(request): Body<SearchRequest>,
 ) -> Result<Response, ApiError> {
-    let Json(request) = request?;
     let (search, results) = find(&service, request).await?;
-    let answer = SearchAnswer { query: &search.query, count: results.len(), results: &results };
-    Ok(Json(answer).into_response())
+    Ok(SearchAnswer::response(&search, &results))
+}
+
+async fn search_address(
+    State(service): State<Arc<Service>>,
+    Parameters(parameters): Parameters<SearchParameters>,
+) -> Result<Response, ApiError> {
+    let (search, results) = find(&service, parameters.into()).await?;
+    Ok(SearchAnswer::response(&search, &results))
 }
 
 #[derive(Serialize)]
 struct SearchAnswer<'a> {
     query: &'a str,
+    /// What the query looks like.
+    kind: Kind,
     count: usize,
     /// Best first.
-    results: &'a [Company],
+    results: &'a [Found],
 }
 
-async fn find(
-    service: &Service,
-    request: SearchRequest,
-) -> Result<(Search, Vec<Company>), ApiError> {
-    let search = request.validate(service.config.search_results)?;
-    let candidates = service.database.candidates(&search.query).await?;
-    let companies = ranking::rank(&search.query, candidates, search.limit);
-    Ok((search, companies))
-}
-
-async fn health(State(service): State<Arc<Service>>) -> Response {
-    let (status, state, database) = match service.database.health().await {
-        Ok(()) => (StatusCode::OK, "ok", "ok".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string()),
-    };
-    let answer = HealthAnswer {
-        status: state,
-        database: &database,
-        version: env!("CARGO_PKG_VERSION"),
-        commit: config::COMMIT,
-        environment: &service.config.environment,
-        release: &service.config.release,
-    };
-    (status, Json(answer)).into_response()
-}
-
-#[derive(Serialize)]
-struct HealthAnswer<'a> {
-    /// `ok` or `unavailable`.
-    status: &'a str,
-    /// `ok`, or why a search could not be answered now.
-    database: &'a str,
-    version: &'a str,
-    commit: Option<&'a str>,
-    environment: &'a str,
-    release: &'a str,
-}
-
-async fn not_found(request: Request) -> ApiError {
-    ApiError {
-        status: StatusCode::NOT_FOUND,
-        code: "not_found",
-        message: format!(
-            "there is no {}; there are /, /health and /api/v1/stock/search",
-            request.uri().path()
-        ),
+impl SearchAnswer<'_> {
+    fn response(search: &Search, results: &[Found]) -> Response {
+        let (query, kind, count) = (search.query.as_str(), search.kind, results.len());
+        Json(SearchAnswer { query, kind, count, results }).into_response()
     }
 }
 
-async fn method_not_allowed(request: Request) -> ApiError {
-    ApiError {
-        status: StatusCode::METHOD_NOT_ALLOWED,
-        code: "method_not_allowed",
-        message: format!("{} does not take {}", request.uri().path(), request.method()),
-    }
+async fn find(service: &Service, request: SearchRequest) -> Result<(Search, Vec<Found>), ApiError> {
+    let search = request.validate(service.config.search_results).map_err(invalid)?;
+    let found = service.catalog.search(&search.query, &search.filter, search.limit).await?;
+    Ok((search, found))
 }
 
-/// An answer other than what was asked for: `{"error": {"code", "message"}}`.
-#[derive(Debug)]
-pub struct ApiError {
-    pub status: StatusCode,
-    /// A name for programs.
-    pub code: &'static str,
-    /// A sentence for people.
-    pub message: String,
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let body = json!({ "error": { "code": self.code, "message": self.message } });
-        (self.status, Json(body)).into_response()
-    }
-}
-
-impl From<Invalid> for ApiError {
-    fn from(invalid: Invalid) -> Self {
-        Self {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            code: invalid.code(),
-            message: invalid.to_string(),
-        }
-    }
-}
-
-impl From<JsonRejection> for ApiError {
-    fn from(rejection: JsonRejection) -> Self {
-        Self {
-            status: rejection.status(),
-            code: "body_invalid",
-            message: format!(
-                "{}; expected {{\"query\": TEXT, \"limit\": NUMBER}}, limit is optional",
-                rejection.body_text()
-            ),
-        }
-    }
-}
-
-impl From<DatabaseError> for ApiError {
-    fn from(error: DatabaseError) -> Self {
-        // The reason is for the people who run the service; a caller can only come back later.
-        log::warn(&format!("the database gave no answer: {error}"));
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "database_unavailable",
-            message: "the database gives no answer at the moment, try again".to_owned(),
-        }
-    }
+fn invalid(invalid: Invalid) -> ApiError {
+    ApiError::invalid(invalid.code(), invalid.to_string())
 }

@@ -1,17 +1,13 @@
-//! The stock service: search listed companies by symbol or name, over HTTP, on PostgreSQL.
+//! The stock service: search listed companies, their details, generated prices and scores, and keep
+//! watchlists, over HTTP, on PostgreSQL.
 //!
-//! It holds reference data only (symbol, name, country, indices): no prices, and nothing about users.
+//! It knows no passwords: who somebody is, an access token of the auth service says.
 
+pub mod catalog;
 pub mod check;
-pub mod client;
-pub mod company;
 pub mod config;
-pub mod database;
-pub mod fake;
+pub mod data;
 pub mod home;
 pub mod http;
-pub mod log;
-pub mod ranking;
-pub mod schema;
 pub mod search;
-pub mod serve;
+pub mod watchlist;

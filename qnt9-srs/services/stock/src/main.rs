@@ -1,12 +1,19 @@
 //! The command line of the stock service.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
-use stock::{check, config::Config, schema, serve};
+use chassis::{prepare::keep_prepared, serve::serve};
+use stock::{
+    catalog::STATEMENTS,
+    check,
+    config::{Config, Engine},
+    data::{self, Data},
+    http::{Service, router},
+};
 
 const USAGE: &str = "\
 usage: stock [serve]          serve HTTP (PORT, HOST, DATABASE_URL; see config.rs for the rest)
-       stock migrate          bring the database to this version, listed companies included
+       stock migrate          bring the database to this release, listed companies included
        stock seed --tickers   the same, then say how many companies there are
        stock seed --fake      and add fake companies, for development only
        stock check --url URL  integration tests against a running service";
@@ -17,9 +24,9 @@ async fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         [] | ["serve"] => run_serve().await,
-        ["migrate"] => run_seed(schema::Data::Listed).await,
-        ["seed", "--tickers"] => run_seed(schema::Data::Listed).await,
-        ["seed", "--fake"] => run_seed(schema::Data::ListedAndFake).await,
+        ["migrate"] => run_seed(Data::Listed).await,
+        ["seed", "--tickers"] => run_seed(Data::Listed).await,
+        ["seed", "--fake"] => run_seed(Data::ListedAndFake).await,
         ["check", "--url", url] => check::run(url).await,
         ["-h" | "--help"] => {
             println!("{USAGE}");
@@ -44,11 +51,23 @@ fn config() -> Result<Config, String> {
 }
 
 async fn run_serve() -> Result<(), String> {
-    serve::serve(config()?).await
+    let config = config()?;
+    let common = config.common.clone();
+    let in_memory = config.engine == Engine::Memory;
+    let service = Arc::new(Service::new(config));
+    if in_memory {
+        let catalog = Arc::clone(&service.catalog);
+        tokio::spawn(async move { catalog.keep_fresh().await });
+    }
+    tokio::spawn(keep_prepared(common.clone(), "stock", STATEMENTS, async |prepared| {
+        let counts = data::fill(prepared, Data::Listed).await?;
+        Ok(format!("{} companies", counts.listed + counts.fake))
+    }));
+    serve(&common, router(service)).await
 }
 
-async fn run_seed(data: schema::Data) -> Result<(), String> {
-    let counts = schema::prepare(&config()?.database, data).await.map_err(|e| e.to_string())?;
+async fn run_seed(data: Data) -> Result<(), String> {
+    let counts = data::load(&config()?.common, data).await.map_err(|e| e.to_string())?;
     println!("{} listed companies, {} fake ones", counts.listed, counts.fake);
     Ok(())
 }

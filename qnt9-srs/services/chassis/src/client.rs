@@ -1,7 +1,7 @@
-//! A small HTTP client for the service's own tests: plain HTTP/1.1, one connection per request.
+//! A small HTTP client for the services' own tests: plain HTTP/1.1, one connection per request.
 
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Uri, body::Bytes, header::HOST};
+use hyper::{HeaderMap, Request, Uri, body::Bytes, header::HOST};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -9,8 +9,7 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// The `x-qnt9-release` header.
-    pub release: Option<String>,
+    pub headers: HeaderMap,
     pub body: String,
 }
 
@@ -19,12 +18,25 @@ impl Answer {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The answer itself if it has this status, a sentence otherwise.
+    pub fn expect_status(self, status: u16) -> Result<Self, String> {
+        if self.status == status {
+            return Ok(self);
+        }
+        Err(format!("expected {status}, got {}: {}", self.status, self.body))
+    }
 }
 
-/// Where to send requests, from `http://HOST:PORT`.
+/// Where to send requests, from `http://HOST:PORT`, and what to send with each.
 #[derive(Clone, Debug)]
 pub struct Client {
     authority: String,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Client {
@@ -32,10 +44,18 @@ impl Client {
         let uri: Uri = url.parse().map_err(|error| format!("{url:?} is no URL: {error}"))?;
         match (uri.scheme_str(), uri.authority(), uri.port()) {
             (Some("http"), Some(authority), Some(_)) => {
-                Ok(Self { authority: authority.to_string() })
+                Ok(Self { authority: authority.to_string(), headers: Vec::new() })
             }
             _ => Err(format!("{url:?} must look like http://127.0.0.1:8000")),
         }
+    }
+
+    /// The same place, with one more header in every request.
+    #[must_use]
+    pub fn with(&self, header: &'static str, value: &str) -> Self {
+        let mut client = self.clone();
+        client.headers.push((header, value.to_owned()));
+        client
     }
 
     pub async fn get(&self, path: &str) -> Result<Answer, String> {
@@ -46,9 +66,18 @@ impl Client {
         self.send("POST", path, Some(body)).await
     }
 
-    async fn send(&self, method: &str, path: &str, json: Option<&str>) -> Result<Answer, String> {
+    /// Sends a request, with a body of JSON if there is one.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        json: Option<&str>,
+    ) -> Result<Answer, String> {
         let failed = |error: String| format!("{method} {path} at {}: {error}", self.authority);
         let mut request = Request::builder().method(method).uri(path).header(HOST, &self.authority);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
         if json.is_some() {
             request = request.header("content-type", "application/json");
         }
@@ -62,11 +91,9 @@ impl Client {
             .map_err(|e| failed(e.to_string()))?;
         tokio::spawn(connection);
         let response = sender.send_request(request).await.map_err(|e| failed(e.to_string()))?;
-        let status = response.status().as_u16();
-        let release = response.headers().get("x-qnt9-release");
-        let release = release.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = response.into_body().collect().await.map_err(|e| failed(e.to_string()))?;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map_err(|e| failed(e.to_string()))?;
         let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-        Ok(Answer { status, release, body })
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
     }
 }

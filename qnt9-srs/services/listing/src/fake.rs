@@ -37,8 +37,8 @@ pub fn companies() -> Vec<Company> {
         .map(|n| Company {
             symbol: format!("FAKE{n:04}"),
             name: format!("{} {}", FIRST[n % FIRST.len()], SECOND[n / FIRST.len()]),
-            country: None,
             indices: vec!["Fake 400".to_owned()],
+            ..Company::default()
         })
         .collect()
 }

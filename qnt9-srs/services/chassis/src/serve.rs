@@ -1,29 +1,22 @@
-//! The life of the serving process: listen, prepare the database, serve, stop without losing a request.
+//! The life of the serving process: listen, serve, stop without losing a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use axum::serve::ListenerExt as _;
+use axum::{Router, serve::ListenerExt as _};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::oneshot,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
-use crate::{
-    config::Config,
-    database::Database,
-    http::{Service, router},
-    log,
-    schema::{self, Data},
-};
+use crate::{config::Config, log};
 
 /// Requests still running this long after the signal to stop are given up.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(20);
-const PREPARE_RETRY: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, then finishes the requests that have begun.
-pub async fn serve(config: Config) -> Result<(), String> {
+pub async fn serve(config: &Config, routes: Router) -> Result<(), String> {
     let address = format!("{}:{}", config.host, config.port);
     let listener = TcpListener::bind(&address)
         .await
@@ -35,14 +28,11 @@ pub async fn serve(config: Config) -> Result<(), String> {
         "listening on {bound}, environment {}, release {}",
         config.environment, config.release
     ));
-    tokio::spawn(prepare_database(config.database.clone()));
-
-    let database = Database::new(config.database.clone(), config.database_connections);
-    let routes = router(Arc::new(Service { config, database }));
     let listener = listener.tap_io(|stream| {
         // Small answers must not wait for more to send. Without it they are only slower.
         let _ = stream.set_nodelay(true);
     });
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let (stop, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, routes).with_graceful_shutdown(async {
         // An error means that `stop` is gone, which is a reason to stop as well.
@@ -64,19 +54,4 @@ pub async fn serve(config: Config) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Tries until it works: a database that starts later than the service is nothing unusual. Until then
-/// `/health` says what is missing.
-async fn prepare_database(config: tokio_postgres::Config) {
-    loop {
-        match schema::prepare(&config, Data::Listed).await {
-            Ok(counts) => {
-                let total = counts.listed + counts.fake;
-                return log::info(&format!("the database is ready, {total} companies"));
-            }
-            Err(error) => log::warn(&error.to_string()),
-        }
-        sleep(PREPARE_RETRY).await;
-    }
 }

@@ -1,0 +1,75 @@
+//! The keys that sign access tokens. They are made in the database, so that all replicas have the same.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chassis::{
+    database::{Database, DatabaseError},
+    token::SigningKey,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio_postgres::Client;
+
+const SEED_BYTES: usize = 32;
+/// How long a replica may sign with a key after another was made.
+const AGE_MAX: Duration = Duration::from_secs(60);
+
+/// The newest key; it signs.
+pub(crate) const NEWEST: &str = "
+    SELECT seed FROM signing_keys WHERE retired_at IS NULL ORDER BY created_at DESC, kid LIMIT 1";
+pub(crate) const ANY: &str = "SELECT FROM signing_keys LIMIT 1";
+
+/// The key that signs now.
+pub struct Keys {
+    database: Arc<Database>,
+    newest: Mutex<Option<(Instant, Arc<SigningKey>)>>,
+}
+
+impl Keys {
+    pub fn new(database: Arc<Database>) -> Self {
+        Self { database, newest: Mutex::default() }
+    }
+
+    /// `None` until the database is prepared.
+    pub async fn newest(&self) -> Result<Option<Arc<SigningKey>>, DatabaseError> {
+        let known = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, key)) = known.filter(|(fetched, _)| fetched.elapsed() < AGE_MAX) {
+            return Ok(Some(key));
+        }
+        let rows = self.database.read(NEWEST, &[]).await?;
+        let seed: Option<&[u8]> = rows.first().map(|row| row.get(0));
+        let Some(Ok(key)) = seed.map(SigningKey::from_seed) else { return Ok(None) };
+        let key = Arc::new(key);
+        let fetched = Some((Instant::now(), Arc::clone(&key)));
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = fetched;
+        Ok(Some(key))
+    }
+}
+
+/// Makes the first key, if there is none.
+pub async fn ensure(client: &Client) -> Result<(), String> {
+    let none = client.query(ANY, &[]).await.map_err(|e| e.to_string())?.is_empty();
+    if none { add(client).await } else { Ok(()) }
+}
+
+/// Makes a new key and retires those before it. Tokens that they have signed stay valid until they expire.
+pub async fn rotate(client: &mut Client) -> Result<(), String> {
+    let retire = "UPDATE signing_keys SET retired_at = now() WHERE retired_at IS NULL";
+    let transaction = client.transaction().await.map_err(|e| e.to_string())?;
+    transaction.execute(retire, &[]).await.map_err(|e| e.to_string())?;
+    add(transaction.client()).await?;
+    transaction.commit().await.map_err(|e| e.to_string())
+}
+
+async fn add(client: &Client) -> Result<(), String> {
+    let mut seed = [0; SEED_BYTES];
+    SystemRandom::new().fill(&mut seed).map_err(|_| "the system gives no random bytes")?;
+    let key = SigningKey::from_seed(&seed)?;
+    let add = "INSERT INTO signing_keys (kid, public_key, seed) VALUES ($1, $2, $3)";
+    let parameters: [chassis::database::Parameter<'_>; 3] =
+        [&key.kid(), &key.public_key(), &&seed[..]];
+    client.execute(add, &parameters).await.map_err(|e| e.to_string())?;
+    Ok(())
+}
