@@ -25,6 +25,8 @@ pub(crate) struct Agreement {
 #[derive(Debug)]
 pub(crate) struct TablePlan {
     pub(crate) table: Table,
+    /// Whether its rows are copied.
+    pub(crate) with_rows: bool,
     /// One for each written column, in their order.
     pub(crate) columns: Vec<ColumnPlan>,
 }
@@ -97,7 +99,8 @@ pub(crate) fn agree(
     let fitting = fit::Fitting { catalog, classes, key, links: &links, largest };
     for (here, table) in catalog.tables.iter().enumerate() {
         let mut columns = Vec::new();
-        for (place, column) in table.written() {
+        let with_rows = !classes.without_rows.contains(&table.full_name());
+        for (place, column) in table.written().filter(|_| with_rows) {
             let Some(classified) = classified(classes, table, column) else {
                 problems.push(unclassified(classes, table, column));
                 continue;
@@ -114,7 +117,7 @@ pub(crate) fn agree(
                 }
             }
         }
-        tables.push(TablePlan { table: table.clone(), columns });
+        tables.push(TablePlan { table: table.clone(), with_rows, columns });
     }
     problems.extend(linked_otherwise(catalog, classes, &links));
     problems.extend(may_meet(&tables, classes));
@@ -267,5 +270,13 @@ fn stale(catalog: &Catalog, classes: &Classes) -> Vec<String> {
             }
         }
     }
+    let missing = classes
+        .without_rows
+        .iter()
+        .filter(|name| !catalog.tables.iter().any(|table| table.full_name() == **name));
+    stale.extend(missing.map(|name| {
+        let line = classes.headings.get(name).copied().unwrap_or(1);
+        format!("{}:{line}: the database has no {name}", classes.file)
+    }));
     stale
 }

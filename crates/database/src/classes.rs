@@ -4,7 +4,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub(crate) use read::WORDS;
@@ -109,6 +109,8 @@ pub struct Classes {
     pub file: String,
     /// By `schema.table`, then by column.
     pub tables: BTreeMap<String, BTreeMap<String, Classified>>,
+    /// Tables of which no row is copied.
+    pub without_rows: BTreeSet<String>,
     /// The line of each table's heading, from 1.
     pub headings: BTreeMap<String, usize>,
 }

@@ -50,6 +50,16 @@ impl Place {
         self.sibling(MAINTENANCE)
     }
 
+    /// The address of this database, written as that of its sibling is.
+    pub(crate) fn url_like(&self, sibling: &str) -> String {
+        let (base, query) = sibling.split_once('?').unwrap_or((sibling, ""));
+        let question = if query.is_empty() { "" } else { "?" };
+        let authority = base.find("://").map_or(0, |scheme| scheme + 3);
+        let end = base[authority..].find('/').map_or(base.len(), |slash| authority + slash);
+        // Our own names need no escapes.
+        format!("{}/{}{question}{query}", &base[..end], self.name)
+    }
+
     /// Host, port and database, for people.
     pub(crate) fn shown(&self) -> String {
         use tokio_postgres::config::Host;
@@ -93,7 +103,10 @@ mod tests {
     fn an_address_is_shown_without_its_password() {
         let place = Place::of("source", "postgres://u:secret@h:5/a%2Fb?sslmode=disable").unwrap();
         assert_eq!(place.shown(), "h:5/a/b");
-        assert_eq!(place.sibling("other").shown(), "h:5/other");
+        let other = place.sibling("other");
+        assert_eq!(other.shown(), "h:5/other");
+        assert_eq!(other.url_like("postgres://u:p@h:5/a?x=1"), "postgres://u:p@h:5/other?x=1");
+        assert_eq!(other.url_like("postgres://u@h/a"), "postgres://u@h/other");
         for url in ["postgres://u:secret@h", "http://u:secret@h/x", ""] {
             let error = Place::of("source", url).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");

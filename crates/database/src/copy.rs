@@ -172,7 +172,7 @@ async fn agreed(
     }
     let agreement = agreement::agree(catalog, request.classes, request.key, &largest);
     let agreement = agreement.map_err(DatabaseError::Unclassified)?;
-    let bare = agreement.tables.iter().filter(|plan| plan.columns.is_empty());
+    let bare = agreement.tables.iter().filter(|plan| plan.with_rows && plan.columns.is_empty());
     let bare: Vec<Problem> = bare
         .map(|plan| Problem {
             file: request.classes.file.clone(),
@@ -216,7 +216,7 @@ async fn fill(
     structure::make(&writer, &structure.before).await?;
     let mut values = Values::default();
     let mut tables = Vec::new();
-    for plan in &agreement.tables {
+    for plan in agreement.tables.iter().filter(|plan| plan.with_rows) {
         let copied = copy_table(reader, &writer, plan, &mut values).await?;
         progress(Progress::Copied { table: copied.table.clone(), rows: copied.rows });
         tables.push(copied);

@@ -76,6 +76,24 @@ pub enum DatabaseError {
     /// It was asked to stop.
     #[error("it was stopped before it was done")]
     Stopped,
+    /// One of PostgreSQL's own tools failed.
+    #[error("{tool} failed: {why}")]
+    Tool {
+        /// Which.
+        tool: String,
+        /// What it said.
+        why: String,
+    },
+    /// A backup whose snapshot was taken too long ago.
+    #[error("the backup in {path} is {} old, and at most {} is allowed", hours(*.age_ms), hours(*.age_max_ms))]
+    TooOld {
+        /// Its folder.
+        path: PathBuf,
+        /// Its age, in milliseconds.
+        age_ms: i64,
+        /// The greatest age, in milliseconds.
+        age_max_ms: i64,
+    },
     /// A file or folder of a backup cannot be used.
     #[error("cannot use {path}: {source}")]
     File {
@@ -105,6 +123,12 @@ fn reason(error: &tokio_postgres::Error) -> String {
         (None, Some(source)) => format!("{error}: {source}"),
         (None, None) => error.to_string(),
     }
+}
+
+/// Milliseconds as hours and minutes.
+fn hours(ms: i64) -> String {
+    let minutes = ms / 60_000;
+    format!("{} h {} min", minutes / 60, minutes % 60)
 }
 
 /// Puts what was being done beside PostgreSQL's answer.

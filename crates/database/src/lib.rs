@@ -9,6 +9,7 @@
 //! in. It decides nothing about deliveries: what came of it is recorded as evidence by the caller.
 
 mod agreement;
+mod backup;
 mod catalog;
 mod classes;
 mod connection;
@@ -22,6 +23,7 @@ mod scratch;
 mod structure;
 mod values;
 
+pub use backup::{DumpTools, Manifest, TableFigures, Verified, back_up, verify};
 pub use classes::{Class, Classes, Classified, Problem, Problems};
 pub use copy::{CopiedTable, CopyReport, CopyRequest, Progress, Seconds, check_classes, copy};
 pub use error::DatabaseError;

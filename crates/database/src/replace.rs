@@ -45,6 +45,8 @@ pub(crate) enum Rule {
     Signs(Signs),
     FreeText,
     Secret,
+    /// Bytes, as many.
+    SecretBytes,
     Isin,
     Address,
     WholeNumber {
@@ -83,6 +85,7 @@ impl Replacement {
             Rule::Signs(signs) => letters::replace(keyed, text, *signs),
             Rule::FreeText => words::free_text(keyed, text, self.chars_max),
             Rule::Secret => letters::regenerate(keyed, text),
+            Rule::SecretBytes => letters::regenerate_bytes(keyed, text),
             Rule::Isin => isin::replace(keyed, text),
             Rule::Address => address::replace(keyed, text),
             Rule::WholeNumber { bits } => number::key(keyed, text, *bits).ok_or(NotReplaceable)?,
@@ -117,7 +120,8 @@ impl Replacement {
             | Rule::Isin
             | Rule::WholeNumber { .. }
             | Rule::Uuid
-            | Rule::Secret => true,
+            | Rule::Secret
+            | Rule::SecretBytes => true,
             Rule::Name { bits } => *bits >= UNIQUE_BITS,
             Rule::Drop { .. }
             | Rule::Fixed { .. }

@@ -203,7 +203,11 @@ impl Scan<'_> {
         let Some((replacement, own)) = looked.own else { return false };
         let says_something = !matches!(
             replacement.rule,
-            Rule::Secret | Rule::Fixed { .. } | Rule::Drop { .. } | Rule::Json { .. }
+            Rule::Secret
+                | Rule::SecretBytes
+                | Rule::Fixed { .. }
+                | Rule::Drop { .. }
+                | Rule::Json { .. }
         );
         says_something && has_letters_or_digits(text) && self.values.rows(own, text).is_some()
     }

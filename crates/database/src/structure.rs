@@ -206,18 +206,24 @@ pub(crate) async fn make(client: &Client, statements: &[String]) -> Result<(), D
     Ok(())
 }
 
+const CONSTRAINT_STATE: &str = "
+    SELECT pg_catalog.format('constraint %s of %s.%s: %s%s', x.conname, n.nspname, t.relname,
+      pg_catalog.pg_get_constraintdef(x.oid), CASE WHEN x.convalidated THEN '' ELSE ', not validated' END)
+    FROM pg_catalog.pg_constraint x JOIN pg_catalog.pg_class t ON t.oid = x.conrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+    WHERE x.contype IN ('p', 'u', 'c', 'x', 'f') AND {OURS} ORDER BY 1";
+
+/// The constraints of all tables, each in a line, and whether all rows were checked.
+pub(crate) async fn constraints(client: &Client) -> Result<Vec<String>, DatabaseError> {
+    lines(client, CONSTRAINT_STATE).await
+}
+
 /// In what the constraints, columns and indexes of two databases differ, and how many constraints the
 /// first has. Rows are checked by PostgreSQL when a constraint is added; that they were is compared too.
 pub(crate) async fn differences(
     source: &Client,
     copy: &Client,
 ) -> Result<(usize, Vec<String>), DatabaseError> {
-    const CONSTRAINT_STATE: &str = "
-        SELECT pg_catalog.format('constraint %s of %s.%s: %s%s', x.conname, n.nspname, t.relname,
-          pg_catalog.pg_get_constraintdef(x.oid), CASE WHEN x.convalidated THEN '' ELSE ', not validated' END)
-        FROM pg_catalog.pg_constraint x JOIN pg_catalog.pg_class t ON t.oid = x.conrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
-        WHERE x.contype IN ('p', 'u', 'c', 'x', 'f') AND {OURS} ORDER BY 1";
     const OTHER_STATE: &str = "
         SELECT pg_catalog.format('column %s.%s.%s: %s%s', n.nspname, t.relname, a.attname,
           pg_catalog.format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' not null' ELSE '' END)
@@ -232,13 +238,14 @@ pub(crate) async fn differences(
         FROM pg_catalog.pg_trigger x JOIN pg_catalog.pg_class t ON t.oid = x.tgrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace WHERE NOT x.tgisinternal AND {OURS}
         ORDER BY 1";
-    let constraints = lines(source, CONSTRAINT_STATE).await?;
-    let mut found = compare(&constraints, &lines(copy, CONSTRAINT_STATE).await?);
+    let of_source = constraints(source).await?;
+    let mut found = compare(&of_source, &constraints(copy).await?);
     found.extend(compare(&lines(source, OTHER_STATE).await?, &lines(copy, OTHER_STATE).await?));
-    Ok((constraints.len(), found))
+    Ok((of_source.len(), found))
 }
 
-fn compare(source: &[String], copy: &[String]) -> Vec<String> {
+/// In what the lines of a copy differ from those of its source.
+pub(crate) fn compare(source: &[String], copy: &[String]) -> Vec<String> {
     let missing = source.iter().filter(|line| !copy.contains(line));
     let added = copy.iter().filter(|line| !source.contains(line));
     let missing = missing.map(|line| format!("it lacks {line}"));

@@ -71,6 +71,7 @@ impl Fitting<'_> {
             Class::Phone => text(Rule::Signs(Signs::Digits)),
             Class::FreeText => text(Rule::FreeText),
             Class::Pattern => text(Rule::Signs(Signs::All)),
+            Class::Secret if column.kind == Kind::Bytes => Ok(Rule::SecretBytes),
             Class::Secret => text(Rule::Secret),
             Class::Isin => text(Rule::Isin),
             Class::Ip if column.kind == Kind::Inet || is_text => Ok(Rule::Address),

@@ -1,6 +1,6 @@
 //! Reading the file, each problem with its line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml_edit::{Document, Item, TableLike, Value};
@@ -10,6 +10,8 @@ use super::{Class, Classes, Classified, Problem, Problems};
 /// The words of the file, for hints.
 pub(crate) const WORDS: &str = "keep, key, e-mail, name, phone, free-text, pattern, secret, isin, \
                                 ip, number, date, json, fixed, drop";
+/// In place of a table's columns: none of its rows are copied.
+const NO_ROWS: &str = "no-rows";
 const DEFAULT_SCHEMA: &str = "public";
 const NOISE_PERCENT: f64 = 10.0;
 const DAYS: u32 = 30;
@@ -26,25 +28,29 @@ pub(super) fn read(file: &str, text: &str) -> Result<Classes, Problems> {
         }
     };
     let (mut tables, mut headings) = (BTreeMap::new(), BTreeMap::new());
+    let mut without_rows = BTreeSet::new();
     for (name, item) in document.as_table() {
         let at = item.span().unwrap_or_default();
-        let Some(table) = item.as_table_like() else {
-            let hint = format!("write a table of columns: [{name}]");
-            reader.wrong(&at, format!("`{name}` is not a table"), Some(hint));
-            continue;
-        };
         let full =
             if name.contains('.') { name.to_owned() } else { format!("{DEFAULT_SCHEMA}.{name}") };
-        let columns = reader.columns(name, table);
-        headings.insert(full.clone(), reader.line(&at));
-        if tables.insert(full.clone(), columns).is_some() {
+        let is_twice = headings.insert(full.clone(), reader.line(&at)).is_some();
+        if is_twice {
             reader.wrong(&at, format!("`{full}` is there twice"), None);
+        } else if item.as_str() == Some(NO_ROWS) {
+            without_rows.insert(full);
+        } else if let Some(table) = item.as_table_like() {
+            tables.insert(full, reader.columns(name, table));
+        } else {
+            let hint = format!(
+                "write a table of columns, [{name}], or {name} = \"{NO_ROWS}\" above all tables"
+            );
+            reader.wrong(&at, format!("`{name}` is not a table"), Some(hint));
         }
     }
     let Reader { mut problems, .. } = reader;
     problems.sort_by_key(|problem| problem.line);
     match problems.is_empty() {
-        true => Ok(Classes { file: file.to_owned(), tables, headings }),
+        true => Ok(Classes { file: file.to_owned(), tables, without_rows, headings }),
         false => Err(Problems(problems)),
     }
 }

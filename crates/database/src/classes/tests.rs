@@ -9,6 +9,7 @@ fn check(text: &str, expected: &Expect) {
 #[test]
 fn a_file_says_what_becomes_of_each_column() {
     let text = r#"
+signing_keys = "no-rows"
 [users]
 id    = "key"
 email = "e-mail"
@@ -21,12 +22,13 @@ payload = { class = "json", keep = ["kind"] }
 "#;
     let classes = Classes::read("classes.toml", text).unwrap();
     let users = &classes.tables["public.users"];
-    assert_eq!(users["id"], Classified { class: Class::Key, domain: None, line: 3 });
+    assert_eq!(users["id"], Classified { class: Class::Key, domain: None, line: 4 });
     let number = Class::Number { noise_percent: 5.0, min: Some(18.0), max: None };
     assert_eq!(users["age"].class, number);
     assert_eq!(users["born"].class, Class::Date { days: 10, by: Some("id".into()) });
     assert_eq!(users["notes"].domain.as_deref(), Some("words"));
-    assert_eq!(classes.headings["public.users"], 2);
+    assert_eq!(classes.headings["public.users"], 3);
+    assert!(classes.without_rows.contains("public.signing_keys"));
     let payload = &classes.tables["billing.invoices"]["payload"];
     assert_eq!(payload.class, Class::Json { keep: vec!["kind".into()] });
 }
@@ -51,8 +53,8 @@ fn problems_are_named_with_their_lines() {
     check("[users\n", &expect!["classes.toml:1: this is not TOML: unclosed table, expected `]`"]);
     check(
         "users = 3\n",
-        &expect![[r"
+        &expect![[r#"
             classes.toml:1: `users` is not a table
-              write a table of columns: [users]"]],
+              write a table of columns, [users], or users = "no-rows" above all tables"#]],
     );
 }

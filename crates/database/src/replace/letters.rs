@@ -106,6 +106,13 @@ pub(crate) fn regenerate(keyed: &Keyed, text: &str) -> String {
     spelled.text()
 }
 
+/// The same of bytes as PostgreSQL writes them: `\\x` and two signs for each.
+pub(crate) fn regenerate_bytes(keyed: &Keyed, text: &str) -> String {
+    let mut stream = keyed.bytes(b's', text.as_bytes());
+    let digit = |_| char::from_digit(stream.below(HEX_RADIX), HEX_RADIX).expect("below sixteen");
+    format!("\\x{}", text.trim_start_matches("\\x").chars().map(digit).collect::<String>())
+}
+
 /// Another UUID of the same version and variant.
 pub(crate) fn uuid(keyed: &Keyed, text: &str) -> String {
     turn_uuid(text, |digits, radices| permute(keyed, digits, radices))
@@ -181,6 +188,13 @@ mod tests {
             let first = |text: &str| text.chars().find(char::is_ascii_digit) == Some('0');
             assert_eq!(first(&replaced), first(phone), "{replaced}");
         }
+    }
+
+    #[test]
+    fn bytes_stay_as_many() {
+        let made = regenerate_bytes(&keyed(), "\\x00ff10");
+        assert!(made.starts_with("\\x") && made.len() == 8 && made != "\\x00ff10", "{made}");
+        assert_eq!(regenerate_bytes(&keyed(), "\\x"), "\\x");
     }
 
     #[test]

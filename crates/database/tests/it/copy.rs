@@ -178,7 +178,9 @@ async fn it_can_be_stopped_and_leaves_nothing() {
     let mut stop = Some(stop);
     let stopping = async { stopped.await.unwrap() };
     let error = qnt9_database::copy(&request, stopping, |_| {
-        stop.take().map_or((), |stop| stop.send(()).unwrap())
+        if let Some(stop) = stop.take() {
+            stop.send(()).unwrap();
+        }
     });
     assert!(matches!(error.await, Err(DatabaseError::Stopped)));
     assert_eq!(shop.databases().await, ["postgres", "production"]);

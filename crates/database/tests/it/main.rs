@@ -1,7 +1,7 @@
 //! Copies and backups on a PostgreSQL server of the tests' own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-#![expect(clippy::print_stdout, reason = "measurements are shown")]
 
+mod backup;
 mod copy;
 #[path = "../../../store/tests/scratch/mod.rs"]
 mod scratch;
