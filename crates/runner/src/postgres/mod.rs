@@ -4,6 +4,7 @@
 
 mod cluster;
 mod databases;
+mod dump;
 mod identity;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::tools::PostgresBinaries;
+pub use dump::DumpTools;
+
 use cluster::Cluster;
 
 /// A PostgreSQL server and the way into it.

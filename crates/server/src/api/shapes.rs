@@ -918,6 +918,13 @@ shapes! {
         /// What was asked, expected and got, and the last lines of its log.
         report: String,
     }
+    /// `GET /api/v1/step/environment-database`.
+    EnvironmentDatabase {
+        /// The address, with its password; `null` when nothing with a database serves there.
+        url: Option<String>,
+        /// 32 bytes in hexadecimal, the environment's own, by which copies for it are masked.
+        masking_key: String,
+    }
     /// `POST /api/v1/step/database`.
     StepDatabase {
         /// The database's name.

@@ -3,6 +3,7 @@
 //! Each asking has a key (attempt, step, call), so a step that lost its answer asks again and is
 //! told what the first asking came to.
 
+mod data;
 mod release;
 mod services;
 
@@ -22,6 +23,7 @@ use super::shapes::{
 };
 use crate::Core;
 
+pub(super) use data::environment_database;
 pub(super) use release::{build as build_release, find as find_release};
 pub(super) use services::{database, health, url};
 
