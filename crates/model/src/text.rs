@@ -1,5 +1,7 @@
 //! What users put in, kept so that it can be erased later.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
@@ -54,12 +56,29 @@ impl Serialize for UserText {
 
 impl<'de> Deserialize<'de> for UserText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let map = Map::deserialize(deserializer)?;
-        match map.iter().next() {
-            Some((key, Value::String(text))) if key == TEXT => Ok(Self::Clear(text.clone())),
-            Some((key, Value::String(text))) if key == SEALED => Ok(Self::Sealed(text.clone())),
-            _ => Err(de::Error::custom("expected {\"$text\": …} or {\"$sealed\": …}")),
-        }
+        deserializer.deserialize_map(OneField)
+    }
+}
+
+/// Reads an object of one field: its name says what the text is.
+struct OneField;
+
+impl<'de> de::Visitor<'de> for OneField {
+    type Value = UserText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{\"$text\": …} or {\"$sealed\": …}")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<UserText, A::Error> {
+        let key: Option<String> = map.next_key()?;
+        let text = match key.as_deref() {
+            Some(TEXT) => UserText::Clear(map.next_value()?),
+            Some(SEALED) => UserText::Sealed(map.next_value()?),
+            _ => return Err(de::Error::invalid_value(de::Unexpected::Map, &self)),
+        };
+        while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
+        Ok(text)
     }
 }
 
