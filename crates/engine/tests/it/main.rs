@@ -1,14 +1,17 @@
 //! The machine as its users see it: whole conversations, and invariants under random ones.
 
 mod accounting;
+mod afterwards;
 mod approvals;
 mod checks;
+mod clock;
 mod comparing;
 mod delivery;
 mod explain;
 mod groups;
 mod invariants;
 mod judging;
+mod newer;
 mod oracle;
 mod people;
 mod repeats;
@@ -22,6 +25,7 @@ mod standings;
 mod stopping;
 mod strategies;
 mod terraform;
+mod traffic;
 mod trial;
 mod windows;
 mod world;
