@@ -49,6 +49,13 @@ const YEARS_MAX: i16 = 9;
 const CHANGE_HOURS_MAX: i8 = 3;
 
 impl Cron {
+    /// The least number of minutes between two moments of the same hour; 60 when there is only one.
+    pub(crate) fn minutes_between_min(&self) -> u8 {
+        let minutes: Vec<u8> =
+            (0..60).filter(|minute| self.minutes.bits >> minute & 1 == 1).collect();
+        minutes.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(60)
+    }
+
     /// Reads an entry.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ mod parser;
 use std::fmt;
 use std::ops::Range;
 
-pub(crate) use ast::{Function, Node};
+pub(crate) use ast::{Comparison, Function, Node, NodeKind};
 pub(crate) use evaluator::{evaluate_condition, evaluate_node};
 pub(crate) use parser::parse;
 

@@ -20,3 +20,6 @@ pub use memory::Limits;
 pub use problem::{Problem, shown_on_github};
 pub use reader::Anchors;
 pub use token::{Place, Token, TokenKind};
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod diagnostic;
 mod expression;
 mod inputs;
 pub mod language;
+pub mod lint;
 mod matrix;
 mod nearest;
 mod pattern;

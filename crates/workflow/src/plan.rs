@@ -15,8 +15,8 @@ mod order;
 mod steps;
 
 pub use events::events_json;
+pub(crate) use grants::level;
 pub use grants::{DefaultPermissions, Grants};
-pub(crate) use grants::{SCOPES, level};
 pub use json::{SourcePlaces, to_json};
 
 use crate::language::{
@@ -178,33 +178,73 @@ pub struct Outcome {
     pub root: Option<Token>,
     /// The plan; only when there is no problem.
     pub plan: Option<Plan>,
-    /// What is wrong, in the order in which GitHub finds it.
+    /// What is wrong, in the order in which GitHub finds it. It does not go on after some.
     pub problems: Vec<Problem>,
+    /// What GitHub would find next, once those problems are mended.
+    pub later: Vec<Problem>,
     /// The files that were read; the problems name them.
     pub files: Vec<String>,
     pub(crate) anchors: Vec<Anchor>,
+    /// The mappings with keys of two kinds.
+    pub(crate) mixed: Vec<Token>,
 }
 
 /// Reads a workflow and plans it as GitHub does. `file` is its path, which errors repeat.
 pub fn read(file: &str, text: &str, called: &CalledFiles<'_>, options: &Options) -> Outcome {
     let mut memory = Memory::default();
-    let Reading { token, problems, anchors } = read_file(file, 0, text, options, &mut memory);
+    let Reading { token, problems, anchors, mixed } =
+        read_file(file, 0, text, options, &mut memory);
     let mut converter = Converter::new(file, text, options, memory);
-    converter.problems = problems;
-    let plan = match &token {
-        Some(root) if converter.problems.is_empty() => Some(converter.plan(root, called)),
-        _ => None,
-    };
-    let Converter { problems, files, .. } = converter;
-    let files = files.into_iter().map(|file| file.name).collect();
-    Outcome { root: token, plan: plan.filter(|_| problems.is_empty()), problems, files, anchors }
+    let plan = token.as_ref().map(|root| converter.plan(root, called));
+    let Converter { problems: found, files, .. } = converter;
+    let (problems, later) =
+        if problems.is_empty() { (found, Vec::new()) } else { (problems, found) };
+    Outcome {
+        plan: plan.filter(|_| problems.is_empty()),
+        root: token,
+        problems,
+        later,
+        files: files.into_iter().map(|file| file.name).collect(),
+        anchors,
+        mixed,
+    }
 }
 
-/// Reads one file to tokens.
+/// Reads an `action.yml`.
+pub fn read_action(file: &str, text: &str, options: &Options) -> ActionOutcome {
+    let mut memory = Memory::default();
+    let reading = read_root(file, 0, text, "action", options, &mut memory);
+    ActionOutcome { root: reading.token, problems: reading.problems }
+}
+
+/// What became of reading an `action.yml`.
+#[derive(Clone, Debug)]
+pub struct ActionOutcome {
+    /// As far as it could be read.
+    pub root: Option<Token>,
+    pub problems: Vec<Problem>,
+}
+
+/// Reads one workflow to tokens.
 pub(crate) fn read_file(
     name: &str,
     number: usize,
     text: &str,
+    options: &Options,
+    memory: &mut Memory,
+) -> Reading {
+    let root = match options.dialect {
+        Dialect::Server => "workflow",
+        Dialect::Editor => "workflow-strict",
+    };
+    read_root(name, number, text, root, options, memory)
+}
+
+fn read_root(
+    name: &str,
+    number: usize,
+    text: &str,
+    root: &str,
     options: &Options,
     memory: &mut Memory,
 ) -> Reading {
@@ -217,18 +257,14 @@ pub(crate) fn read_file(
             on_github: format!("{name}: {message}"),
             diagnostic: source.diagnostic(0..0, message),
         };
-        return Reading { token: None, problems: vec![problem], anchors: Vec::new() };
+        return Reading { problems: vec![problem], ..Reading::default() };
     }
     if let Err(exceeded) = memory.add_text(name, &options.limits) {
         let problem = Problem {
             on_github: format!("{name}: {exceeded}"),
             diagnostic: source.diagnostic(0..0, exceeded),
         };
-        return Reading { token: None, problems: vec![problem], anchors: Vec::new() };
+        return Reading { problems: vec![problem], ..Reading::default() };
     }
-    let root = match options.dialect {
-        Dialect::Server => "workflow",
-        Dialect::Editor => "workflow-strict",
-    };
     read_tokens(&source, number, root, &options.features, options.anchors, &options.limits, memory)
 }

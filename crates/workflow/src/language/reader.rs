@@ -16,12 +16,14 @@ use crate::nearest::nearest;
 use crate::source::Source;
 
 /// One file that has been read as far as it could be.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Reading {
     /// `None` when the reading ended before the file did.
     pub(crate) token: Option<Token>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) anchors: Vec<Anchor>,
+    /// The mappings that have keys of two kinds, such as a step with `run` and `uses`.
+    pub(crate) mixed: Vec<Token>,
 }
 
 /// Reads a file as `definition` of the grammar.
@@ -44,6 +46,8 @@ pub(crate) fn read(
         limits,
         memory,
         problems: Vec::new(),
+        mixed: Vec::new(),
+        key: None,
     };
     let place = At { definition: reader.grammar.named(definition), allowed: Allowed::default() };
     let token = match reader.document(place) {
@@ -53,8 +57,8 @@ pub(crate) fn read(
             None
         }
     };
-    let TokenReader { problems, events, .. } = reader;
-    Reading { token, problems, anchors: events.into_anchors() }
+    let TokenReader { problems, events, mixed, .. } = reader;
+    Reading { token, problems, anchors: events.into_anchors(), mixed }
 }
 
 /// Whether a file may name parts of it and repeat them.
@@ -73,6 +77,9 @@ struct TokenReader<'a, 'm> {
     limits: &'a Limits,
     memory: &'m mut Memory,
     problems: Vec<Problem>,
+    mixed: Vec<Token>,
+    /// The key whose value comes next.
+    key: Option<Range<usize>>,
 }
 
 /// What may stand at a place, and what expressions may use there.
@@ -151,6 +158,7 @@ impl<'a> TokenReader<'a, '_> {
         allowed: Allowed,
     ) -> Result<Token, Abort> {
         let mut token = self.open(mark, TokenKind::Sequence(Vec::new()))?;
+        self.key = None;
         let alternatives = self.alternatives(definition);
         let item = alternatives.iter().find_map(|alternative| match &alternative.body {
             Body::Sequence(item) => Some(*item),
@@ -214,7 +222,9 @@ impl<'a> TokenReader<'a, '_> {
         allowed: Allowed,
         entries: &mut Vec<(Token, Token)>,
     ) -> Result<(), Abort> {
+        let own_key = self.key.take();
         let loose = rules[0].loose;
+        let all = rules.clone();
         let mut has_expression_key = false;
         let mut keys: Vec<String> = Vec::new();
         while !self.ends(&YamlEvent::MappingEnd, &mut owner.span)? {
@@ -257,15 +267,19 @@ impl<'a> TokenReader<'a, '_> {
                 }
                 (None, None) => {
                     self.report_unknown_key(&key, &name, &rules);
+                    if self.match_key(&mut all.clone(), &name).is_some() {
+                        self.mixed.push(owner.clone());
+                    }
                     self.skip()?;
                     continue;
                 }
             };
             self.add(&key)?;
+            self.key = Some(key.span.clone());
             let value = self.value(At { definition, allowed })?;
             entries.push((key, value));
         }
-        self.check_complete(owner, &rules, &keys, has_expression_key);
+        self.check_complete(owner, own_key, &rules, &keys, has_expression_key);
         Ok(())
     }
 
@@ -283,9 +297,12 @@ impl<'a> TokenReader<'a, '_> {
         Some(value)
     }
 
+    /// Reports what a mapping lacks. GitHub names the place where the mapping begins; people look for
+    /// it at the key that it belongs to.
     fn check_complete(
         &mut self,
         owner: &Token,
+        key: Option<Range<usize>>,
         rules: &[&'static MappingRule],
         keys: &[String],
         has_expression_key: bool,
@@ -297,7 +314,9 @@ impl<'a> TokenReader<'a, '_> {
             for property in rule.properties.iter().filter(|property| property.is_required) {
                 if !keys.iter().any(|key| same(key, &property.name)) {
                     let name = &property.name;
-                    self.report(owner, format!("Required property is missing: {name}"), None);
+                    let message = format!("Required property is missing: {name}");
+                    let span = key.clone().unwrap_or(owner.span.start..owner.span.start);
+                    self.report_at(owner, span, message, None);
                 }
             }
             return;

@@ -80,7 +80,6 @@ pub(super) struct Scalar<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Anchor {
     pub(crate) name: String,
-    pub(crate) position: Position,
     pub(crate) span: Range<usize>,
     pub(crate) is_used: bool,
 }
@@ -172,6 +171,9 @@ impl<'a> Events<'a> {
                 self.note_anchor(anchor, at, &range)?;
                 if text.is_empty() && range.is_empty() {
                     (range, position) = self.place_of_nothing(at, range);
+                }
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    (range, position) = self.place_of_block(range);
                 }
                 let tag = tag.map(Cow::into_owned);
                 let text = self.without_made_up_end(text, style, &range);
@@ -299,9 +301,18 @@ impl<'a> Events<'a> {
                 is_placed: false,
             });
         }
-        let position = self.source.position(sign);
-        self.anchors.insert(id, Anchor { name, position, span, is_used: false });
+        self.anchors.insert(id, Anchor { name, span, is_used: false });
         Ok(())
+    }
+
+    /// A block begins at its `|` or `>`, above its first line.
+    fn place_of_block(&self, range: Range<usize>) -> (Range<usize>, Position) {
+        let text = self.source.text;
+        let start = match text[range.start..].starts_with(['|', '>']) {
+            true => range.start,
+            false => text[..range.start].rfind(['|', '>']).unwrap_or(range.start),
+        };
+        (start..range.end, self.source.position(start))
     }
 
     /// A block whose last line the file does not end has no newline at its end.
