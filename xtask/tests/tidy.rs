@@ -19,6 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("registry", &["model", "store"]),
     ("cluster", &["model"]),
     ("load", &["model"]),
+    ("inspect", &[]),
     ("database", &["model"]),
     ("console", &["model", "engine", "workflow"]),
     (
@@ -51,6 +52,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "database",
             "registry",
             "terraform",
+            "inspect",
             "server",
         ],
     ),

@@ -1,8 +1,14 @@
 //! The command line: what can be asked, in one place.
 
+mod data;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use data::{
+    Check, CheckKind, DatabaseBackup, DatabaseCopy, EnvironmentDatabase, VerifyBackup,
+};
 
 /// From push to production on one machine.
 #[derive(Debug, Parser)]
@@ -39,8 +45,10 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the platform and deliver the reference system to production
+    /// Start the platform and deliver the reference system, or a repository of yours, to production
     Up(Up),
+    /// Look at a repository and propose what qnt9 needs to deliver it
+    Init(Init),
     /// What is going on: environments, running and waiting runs; or what was, at an earlier moment
     Status(Status),
     /// List runs, or show one with its jobs
@@ -91,8 +99,16 @@ pub enum Command {
     Audit(Audit),
     /// Live through seeded worlds in which everything goes wrong, or look into an exported log
     Simulate(Simulate),
-    /// Check what this machine has and lacks
-    Doctor,
+    /// Check this machine, a repository, an environment: what is lacking, where, and what to do
+    Doctor(Doctor),
+    /// Explain a code such as QX3001
+    Explain(Explain),
+    /// Databases of environments: masked copies, backups, their proof
+    #[command(subcommand)]
+    Database(EnvironmentDatabase),
+    /// Checks of the source tree
+    #[command(subcommand)]
+    Check(Check),
     /// Workflow files
     #[command(subcommand)]
     Workflow(Workflow),
@@ -123,6 +139,9 @@ pub enum Command {
     #[command(subcommand)]
     Local(Local),
 
+    /// Serve a folder of files to browsers: a service's command
+    ServeStatic(ServeStatic),
+
     /// The process of a job
     #[command(hide = true)]
     Shim { dir: PathBuf },
@@ -136,6 +155,9 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Up {
+    /// Deliver this repository, by its own workflows and rules, in place of the reference system
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["empty", "bad_release", "time_scale"])]
+    pub project: Option<String>,
     /// Where the dashboard, the API and git are served, on 127.0.0.1 [default: 9009]
     #[arg(long)]
     pub port: Option<u16>,
@@ -162,6 +184,72 @@ pub struct Up {
     /// Divide the reference project's declared waits and load test by this [default: 20]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub time_scale: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The repository
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+    /// Only print what would be written
+    #[arg(long, conflicts_with = "force")]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeStatic {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Where, on 127.0.0.1; 0 takes any that is free
+    #[arg(long, env = "PORT", default_value_t = 8080)]
+    pub port: u16,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// What to look at [default: this machine, and the repository it is called in]
+    #[command(subcommand)]
+    pub what: Option<DoctorWhat>,
+    /// Only these checks: an id, a category or a code; may be repeated
+    #[arg(long, value_name = "ID", global = true, value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Not these checks
+    #[arg(long, value_name = "ID", global = true, value_delimiter = ',')]
+    pub skip: Vec<String>,
+    /// Mend what can be mended without a decision
+    #[arg(long, global = true)]
+    pub fix: bool,
+    /// The repository
+    #[arg(long = "repo", value_name = "DIR", default_value = ".", global = true)]
+    pub repo: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DoctorWhat {
+    /// Tools, folders, keys and tokens of this machine
+    Machine,
+    /// Every file of a repository that steers its delivery
+    Repo,
+    /// Workflow files, and what they say beside the others
+    Workflow,
+    /// An environment: its rules, people, secrets, what serves there
+    Env {
+        /// The environment
+        name: String,
+    },
+    /// What runs: gateway, replicas, addresses
+    Cluster,
 }
 
 #[derive(Debug, Args)]
@@ -397,6 +485,24 @@ pub enum Secrets {
     List,
     /// Remove a secret
     Rm(Secret),
+    /// What is referenced and absent, present and unused, or of the wrong kind
+    Check(SecretsCheck),
+}
+
+#[derive(Debug, Args)]
+pub struct SecretsCheck {
+    /// For jobs of this environment
+    #[arg(long, alias = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// The repository whose references count
+    #[arg(long = "repo", value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// Check these values, KEY=VALUE lines, before they are set; asks no server
+    #[arg(long, value_name = "FILE")]
+    pub values: Option<PathBuf>,
+    /// Try the tokens of --values at the services they are for
+    #[arg(long, requires = "values")]
+    pub live: bool,
 }
 
 #[derive(Debug, Args)]
@@ -480,6 +586,23 @@ pub enum State {
         /// The workspace
         workspace: String,
     },
+    /// Say who holds a workspace's lock and whether it is safe to force it; force it
+    Unlock(Unlock),
+}
+
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// The workspace
+    pub workspace: String,
+    /// Only explain
+    #[arg(long)]
+    pub explain: bool,
+    /// The lock that is meant, as terraform names it: another one is left alone
+    #[arg(long, value_name = "ID", conflicts_with = "explain")]
+    pub lock: Option<String>,
+    /// Do not ask
+    #[arg(short, long, conflicts_with = "explain")]
+    pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -518,8 +641,11 @@ pub struct Build {
     #[arg(long)]
     pub service: String,
     /// A file and its path inside the release; may be repeated
-    #[arg(long = "file", value_name = "SOURCE=PATH", required = true, value_parser = key_value)]
+    #[arg(long = "file", value_name = "SOURCE=PATH", required_unless_present = "folders", value_parser = key_value)]
     pub files: Vec<(String, String)>,
+    /// A folder and where its files go inside the release (`.`: the top); may be repeated
+    #[arg(long = "folder", value_name = "SOURCE=PATH", value_parser = key_value)]
+    pub folders: Vec<(String, String)>,
     /// A folder with configuration whose digest belongs to the release; may be repeated
     #[arg(long = "config", value_name = "DIR")]
     pub config: Vec<PathBuf>,

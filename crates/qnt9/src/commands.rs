@@ -1,6 +1,6 @@
 //! What people ask. Each command asks the server, or reads this machine, and prints what it found.
 //!
-//! `audit`, `doctor`, `simulate` and `workflow` need no server.
+//! `audit`, `explain`, `init`, `simulate`, `workflow` and most of `doctor` need no server.
 
 mod approve;
 mod asking;
@@ -12,6 +12,8 @@ mod dispatch;
 mod doctor;
 mod environments;
 mod evidence;
+mod explain;
+mod init;
 mod logs;
 mod lost;
 mod notifications;
@@ -23,6 +25,7 @@ mod rollback;
 mod runs;
 mod secrets;
 mod simulate;
+mod state;
 mod status;
 mod why;
 mod workflow;
@@ -70,16 +73,22 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         Command::Evidence(_) => evidence::run(common).await,
         Command::Audit(args) => audit::run(common, &args),
         Command::Simulate(args) => simulate::run(common, &args),
-        Command::Doctor => doctor::run(common).await,
+        Command::Init(args) => init::run(common, &args).await,
+        Command::Doctor(args) => doctor::run(common, &args).await,
+        Command::Explain(args) => explain::run(common, &args),
+        Command::State(cli::State::Unlock(args)) => state::unlock(common, &args).await,
         Command::Workflow(args) => workflow::run(common, &args),
         Command::Up(_)
-        | Command::State(_)
+        | Command::State(cli::State::Env { .. })
+        | Command::ServeStatic(_)
         | Command::Plan(_)
         | Command::Release(_)
         | Command::Deploy(_)
         | Command::Url(_)
         | Command::Health(_)
         | Command::Load(_)
+        | Command::Database(_)
+        | Command::Check(_)
         | Command::Wait(_)
         | Command::Notify(_)
         | Command::Local(_)

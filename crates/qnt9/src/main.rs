@@ -7,12 +7,17 @@
 
 #![allow(unreachable_pub, reason = "a binary exports nothing: `pub` says what a module offers")]
 
+mod check;
 mod cli;
 mod client;
 mod commands;
+mod database;
 mod failure;
+mod folder;
 mod places;
 mod render;
+mod repository;
+mod serve_static;
 mod steps;
 mod talk;
 mod up;
@@ -98,6 +103,7 @@ fn attached(cli: Cli) -> ExitCode {
 async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Up(args) => up::run(common, &args).await,
+        Command::ServeStatic(args) => serve_static::run(&args).await,
         Command::State(cli::State::Env { workspace }) => steps::state_env(&workspace).await,
         Command::Plan(cli::Plan::Record(args)) => steps::record_plan(&args).await,
         Command::Plan(cli::Plan::Verify(args)) => steps::verify_plan(&args).await,
@@ -109,6 +115,8 @@ async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure> {
         Command::Url(args) => steps::url(&args).await,
         Command::Health(args) => steps::health(&args).await,
         Command::Load(cli::Load::Run(args)) => steps::load(&args).await,
+        Command::Database(args) => database::run(common, &args).await,
+        Command::Check(args) => check::run(common, &args),
         Command::Wait(args) => steps::wait(&args).await,
         Command::Notify(args) => steps::notify(&args).await,
         Command::Local(cli::Local::Database(args)) => steps::database(&args).await,

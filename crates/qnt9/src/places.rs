@@ -64,6 +64,13 @@ pub fn make_config_folder() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
+/// The name of the data folder's owner: as it was first started, else this machine's user.
+pub fn owner(data: &Path) -> Result<String, Failure> {
+    let known = tokens(data)?.owner;
+    let user = || env::var("USER").ok().filter(|user| !user.is_empty());
+    Ok(if known.is_empty() { user().unwrap_or_else(|| "owner".to_owned()) } else { known })
+}
+
 type AllTokens = BTreeMap<PathBuf, Tokens>;
 
 /// The tokens that this machine keeps for a data folder.

@@ -5,6 +5,7 @@
 //! line, so that none is taken for an option.
 
 mod orphans;
+mod worktree;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
+
+pub use worktree::{Worktree, worktree};
 
 /// What a command printed is read up to this.
 const OUTPUT_BYTES_MAX: usize = 256 * 1024 * 1024;

@@ -13,7 +13,7 @@ use crate::cli::Common;
 use crate::failure::{Exit, Failure};
 use crate::places;
 use crate::render::Table;
-use crate::up::preflight::{Need, look};
+use crate::up::preflight::{Need, Wanted, look};
 
 /// The port that `qnt9 up` takes when nobody says another.
 const PORT_USUAL: u16 = 9009;
@@ -35,12 +35,12 @@ struct Examination {
 }
 
 /// Looks at everything; exit code 4 when something is missing.
-pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
+pub async fn run(common: &Common, _args: &crate::cli::Doctor) -> Result<ExitCode, Failure> {
     let data = places::data_folder(common.data.as_deref())?;
     let key = places::key_file()?;
     let server = places::holder(&data);
     let mut needs =
-        look(&data, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL))), Fetch::Never)
+        look(&data, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL))), Fetch::Never, Wanted::ALL)
             .await
             .needs;
     needs.iter_mut().for_each(say_what_up_fetches);

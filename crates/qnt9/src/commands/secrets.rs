@@ -33,6 +33,7 @@ pub async fn run(common: &Common, args: &Secrets) -> Result<ExitCode, Failure> {
             ask.client.delete(&ask.path(&below(secret))).await?;
             ask.print(&shape(secret), |_, _| format!("removed {}", words(secret)));
         }
+        Secrets::Check(_) => return Err(Failure::new("not built yet")),
     }
     Ok(ExitCode::SUCCESS)
 }

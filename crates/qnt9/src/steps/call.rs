@@ -78,6 +78,11 @@ fn unsigned(ms: i64) -> u64 {
     u64::try_from(ms).unwrap_or(0)
 }
 
+/// Whether this process was started by a step of a job.
+pub fn is_inside() -> bool {
+    variable("QNT9_STEP").is_some()
+}
+
 /// A variable of the step's environment, when it is set to something.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

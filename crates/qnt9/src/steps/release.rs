@@ -12,6 +12,7 @@ use super::call::{StepCall, output, variable};
 use crate::cli::Build;
 use crate::client::segment;
 use crate::failure::Failure;
+use crate::folder;
 use crate::talk;
 
 /// `qnt9 release build`
@@ -40,6 +41,9 @@ fn image(args: &Build, commit: String) -> Result<Image, Failure> {
         let mode = std::fs::metadata(&source).map_err(cannot)?.permissions().mode() & 0o777;
         files.push(ImageFile { path: path.clone(), content: Content::File(source), mode });
     }
+    for (source, path) in &args.folders {
+        files.extend(folder_files(source, path)?);
+    }
     let mut configuration = BTreeMap::new();
     for folder in &args.config {
         let digest = tree_digest(folder).map_err(|error| {
@@ -47,10 +51,28 @@ fn image(args: &Build, commit: String) -> Result<Image, Failure> {
         })?;
         configuration.insert(folder.to_string_lossy().into_owned(), digest);
     }
+    // What starts it stands in qnt9.toml; a release of one program names that one for other tools.
     let entrypoint = args.files.iter().map(|(_, path)| path.clone()).take(1).collect();
     let architecture = native_architecture().to_owned();
     let service = args.service.clone();
     Ok(Image { service, commit, entrypoint, architecture, files, configuration })
+}
+
+/// The files of a folder below `path` of the release, without what belongs to git.
+fn folder_files(source: &str, path: &str) -> Result<Vec<ImageFile>, Failure> {
+    let below = path.trim_start_matches("./").trim_matches('/');
+    let below = if below.is_empty() || below == "." { String::new() } else { format!("{below}/") };
+    let listed = folder::list(std::path::Path::new(source), &[])?;
+    if listed.is_empty() {
+        return Err(Failure::new(format!("the folder {source} has no file"))
+            .hint("is it built before the release is? name the folder that the build writes"));
+    }
+    let file = |(name, place): (String, PathBuf)| {
+        let cannot = |error| Failure::because(format!("cannot read {}", place.display()), &error);
+        let mode = std::fs::metadata(&place).map_err(cannot)?.permissions().mode() & 0o777;
+        Ok(ImageFile { path: format!("{below}{name}"), content: Content::File(place), mode })
+    };
+    listed.into_iter().map(file).collect()
 }
 
 fn packed(image: &Image) -> Result<Vec<u8>, Failure> {

@@ -1,5 +1,7 @@
-//! `qnt9 up`: the platform, and the reference system delivered from push to production.
+//! `qnt9 up`: the platform, and the reference system, or a repository of one's own, delivered from push to
+//! production.
 
+mod own;
 pub mod preflight;
 mod progress;
 mod reference;
@@ -23,7 +25,8 @@ use qnt9_server::{Config, Core, LogPlace, NewProject, ServeError, Server, hash_t
 use qnt9_store::{LogRead as _, MasterKey};
 use serde_json::json;
 
-use self::preflight::{Machine, preflight};
+use self::own::Own;
+use self::preflight::{Machine, Wanted, preflight};
 use self::progress::Progress;
 use self::reference::{APPROVERS, DEFAULT_BRANCH, PROJECT, TIME_SCALE};
 use self::story::{Approvals, Story, Told};
@@ -47,6 +50,10 @@ const SLOTS_PER_CORE: usize = 2;
 pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
     let began = story::now();
     let data = places::data_folder(common.data.as_deref())?;
+    let own = match &up.project {
+        Some(dir) => Some(Own::read(Path::new(dir)).await?),
+        None => None,
+    };
     let in_the_way = || match &up.log.database_url {
         Some(_) => places::holder_of_name(&data, &up.replica),
         None => places::holder(&data),
@@ -65,25 +72,32 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     // A server of the same log may answer at this address until this one is there.
     let must_be_free = up.log.database_url.is_none().then_some(listen);
-    let machine = preflight(&data, must_be_free).await?;
+    let wanted = own.as_ref().map_or(Wanted::ALL, Own::wanted);
+    let machine = preflight(&data, must_be_free, wanted).await?;
     let elapsed = |now: Millis| stages::seconds(now.since(began));
     progress.note("ready", &format!("{}   {:.1} s", machine.summary(), elapsed(story::now())));
 
     let (server, postgres) = start(&data, up, listen, &machine).await?;
     let url = server.core().url();
+    let project = own.as_ref().map_or(PROJECT, Own::name);
     let serving =
-        if up.empty { url.clone() } else { format!("{url}   git clone {url}/git/{PROJECT}.git") };
+        if up.empty { url.clone() } else { format!("{url}   git clone {url}/git/{project}.git") };
     progress.note("serving", &format!("{serving}   {:.1} s", elapsed(story::now())));
 
     let mut traffic = Traffic::default();
     // One listener from here to the end, so that no Ctrl-C falls between two.
     let mut asked = std::pin::pin!(upgrade::wait_to_be_asked());
-    let delivery = deliver(&server, &data, up, began, &mut progress, &mut traffic);
+    let delivery = async {
+        match &own {
+            Some(own) => deliver_own(&server, &data, up, own, &mut progress).await,
+            None => deliver(&server, &data, up, began, &mut progress, &mut traffic).await,
+        }
+    };
     let mut result = tokio::select! {
         result = delivery => result,
         asked = &mut asked => Ok(Ended::Asked(asked)),
     };
-    if !up.exit && matches!(result, Ok(Ended::Well | Ended::Badly)) && asked.await == Asked::Leave {
+    if !up.exit && matches!(result, Ok(Ended::Well | Ended::Badly | Ended::Held(_))) && asked.await == Asked::Leave {
         result = Ok(Ended::Asked(Asked::Leave));
     }
     if matches!(result, Ok(Ended::Asked(Asked::Leave))) {
@@ -110,6 +124,11 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
     match result? {
         Ended::Well => Ok(ExitCode::SUCCESS),
         Ended::Badly => Ok(ExitCode::FAILURE),
+        Ended::Held(waits) => {
+            let mut failure = Failure::held("the delivery waits for people");
+            failure.details = waits;
+            Err(failure.hint("start it again without --exit, and approve from another terminal"))
+        }
         Ended::Asked(_) => Err(Failure::interrupted()),
     }
 }
@@ -117,6 +136,8 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
 enum Ended {
     Well,
     Badly,
+    /// Gates wait for people, a line each, and nobody is there.
+    Held(Vec<String>),
     /// A signal came in the middle.
     Asked(Asked),
 }
@@ -147,7 +168,7 @@ async fn start(
         first_environment_port: listen.port().saturating_add(1),
         program: this_program(),
         slots: cores * SLOTS_PER_CORE,
-        job_environment: job_environment(),
+        job_environment: job_environment(Some(data)),
         postgres: postgres.clone(),
         public_read: listen.ip().is_loopback(),
     };
@@ -194,12 +215,19 @@ fn this_program() -> PathBuf {
     PathBuf::from(format!("/proc/{}/exe", std::process::id()))
 }
 
-/// The variables of this process; one that is no text could not be handed on as one.
-fn job_environment() -> Vec<(String, String)> {
+/// The variables of this process; one that is no text could not be handed on as one. With a data folder
+/// its programs come first on the path, this one among them: a service may be started by it.
+pub fn job_environment(data: Option<&Path>) -> Vec<(String, String)> {
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    std::env::vars_os().filter_map(text).collect()
+    let mut variables: Vec<_> = std::env::vars_os().filter_map(text).collect();
+    if let Some(data) = data
+        && let Some((_, path)) = variables.iter_mut().find(|(name, _)| name == "PATH")
+    {
+        *path = format!("{}:{path}", data.join("bin").display());
+    }
+    variables
 }
 
 fn not_started(data: &Path, listen: SocketAddr, error: &ServeError) -> Failure {
@@ -231,7 +259,7 @@ async fn deliver(
     let core = server.core();
     let decides_about_people = core.owns(&StreamId::platform());
     let tokens = match decides_about_people {
-        true => people(core, data).await?,
+        true => people(core, data, reference::people()).await?,
         false => known_people(core, data).await?,
     };
     if up.empty {
@@ -267,6 +295,33 @@ async fn deliver(
     Ok(if well { Ended::Well } else { Ended::Badly })
 }
 
+/// Delivers a repository of one's own.
+async fn deliver_own(
+    server: &Server,
+    data: &Path,
+    up: &Up,
+    own: &Own,
+    progress: &mut Progress,
+) -> Result<Ended, Failure> {
+    let core = server.core();
+    let tokens = match core.owns(&StreamId::platform()) {
+        true => people(core, data, own.people()).await?,
+        false => known_people(core, data).await?,
+    };
+    if !up.exit {
+        let link = core.sign_in_link(&tokens.owner);
+        progress.note("sign in", &format!("{link}   (once, within 10 minutes)"));
+    }
+    let patience = if up.exit { own::Patience::UntilPeople } else { own::Patience::ForPeople };
+    let delivered = own.deliver(core, &tokens, patience, progress).await?;
+    own.show(core, &delivered, progress);
+    Ok(match delivered.waits {
+        waits if !waits.is_empty() => Ended::Held(waits),
+        _ if delivered.well => Ended::Well,
+        _ => Ended::Badly,
+    })
+}
+
 fn scratch(core: &Core) -> Result<PathBuf, Failure> {
     let scratch = core.folder().root().join("demo");
     std::fs::create_dir_all(&scratch)
@@ -274,14 +329,10 @@ fn scratch(core: &Core) -> Result<PathBuf, Failure> {
     Ok(scratch)
 }
 
-/// The owner of this data folder and the demonstration's people, each with a token that this machine
-/// keeps.
-async fn people(core: &Core, data: &Path) -> Result<Tokens, Failure> {
+/// The owner of this data folder and some others, each with a token that this machine keeps.
+async fn people(core: &Core, data: &Path, others: Vec<Person>) -> Result<Tokens, Failure> {
     let mut tokens = places::tokens(data)?;
-    if tokens.owner.is_empty() {
-        let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
-        tokens.owner = user.unwrap_or_else(|| "owner".to_owned());
-    }
+    tokens.owner = places::owner(data)?;
     let owner = Person {
         name: tokens.owner.clone(),
         email: format!("{}@localhost", tokens.owner),
@@ -289,7 +340,9 @@ async fn people(core: &Core, data: &Path) -> Result<Tokens, Failure> {
         demo: false,
     };
     let platform = StreamId::platform();
-    for person in reference::people().into_iter().chain([owner]) {
+    // Whoever is the owner, too, is the owner.
+    let others = others.into_iter().filter(|person| person.name != owner.name).collect::<Vec<_>>();
+    for person in others.into_iter().chain([owner]) {
         let name = person.name.clone();
         let known = core.read(|state| state.platform.people.contains_key(&name));
         if !known {

@@ -28,11 +28,25 @@ pub struct Need {
     pub how_to_get_it: Option<String>,
 }
 
+/// What the jobs of a delivery call beside git.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub terraform: bool,
+    pub postgres: bool,
+}
+
+impl Wanted {
+    /// What the reference system calls.
+    pub const ALL: Self = Self { terraform: true, postgres: true };
+}
+
 /// What the machine has.
 pub struct Machine {
     pub needs: Vec<Need>,
-    terraform: Finding,
-    postgres: PostgresFinding,
+    /// `None` where it is not wanted.
+    terraform: Option<Finding>,
+    /// `None` where it is not wanted.
+    postgres: Option<PostgresFinding>,
 }
 
 impl Machine {
@@ -48,19 +62,19 @@ impl Machine {
     /// The PostgreSQL that environments get databases of.
     pub fn postgres(&self, data: &Path, password: &str) -> Result<Option<Postgres>, Failure> {
         match &self.postgres {
-            PostgresFinding::Binaries(binaries) => {
+            Some(PostgresFinding::Binaries(binaries)) => {
                 Ok(Some(Postgres::ours(binaries.clone(), &data.join("postgres"), password)))
             }
-            PostgresFinding::Url(url) => Postgres::elsewhere(url)
+            Some(PostgresFinding::Url(url)) => Postgres::elsewhere(url)
                 .map(Some)
                 .map_err(|error| Failure::because("DATABASE_URL", &error)),
-            PostgresFinding::Missing { .. } => Ok(None),
+            Some(PostgresFinding::Missing { .. }) | None => Ok(None),
         }
     }
 
     /// Puts a terraform that was fetched first on the path of jobs.
     pub fn link_fetched(&self, data: &Path) -> Result<(), Failure> {
-        let Finding::Found { path, origin: Origin::Fetched, .. } = &self.terraform else {
+        let Some(Finding::Found { path, origin: Origin::Fetched, .. }) = &self.terraform else {
             return Ok(());
         };
         let link = data.join("bin").join("terraform");
@@ -76,8 +90,12 @@ impl Machine {
 
 /// Looks at everything at once; an error names all that is missing. `listen` is the address that must be
 /// free, if one must.
-pub async fn preflight(data: &Path, listen: Option<SocketAddr>) -> Result<Machine, Failure> {
-    let machine = look(data, listen, Fetch::Allowed).await;
+pub async fn preflight(
+    data: &Path,
+    listen: Option<SocketAddr>,
+    wanted: Wanted,
+) -> Result<Machine, Failure> {
+    let machine = look(data, listen, Fetch::Allowed, wanted).await;
     let missing: Vec<&Need> = machine.needs.iter().filter(|need| !need.there).collect();
     if missing.is_empty() {
         return Ok(machine);
@@ -92,17 +110,26 @@ pub async fn preflight(data: &Path, listen: Option<SocketAddr>) -> Result<Machin
 }
 
 /// What there is and what is missing; `fetch` says whether what is missing may be fetched.
-pub async fn look(data: &Path, listen: Option<SocketAddr>, fetch: Fetch) -> Machine {
+pub async fn look(
+    data: &Path,
+    listen: Option<SocketAddr>,
+    fetch: Fetch,
+    wanted: Wanted,
+) -> Machine {
     let path = std::env::var("PATH").unwrap_or_default();
     let database_url = std::env::var("DATABASE_URL").ok();
     let tools = data.join("tools");
-    let (git, terraform, postgres) = tokio::join!(
-        find_git(&path),
-        find_terraform(&path, &tools, fetch),
-        find_postgres(database_url.as_deref(), &path, &tools, fetch),
-    );
-    let mut needs =
-        vec![tool("git", &git), tool("terraform", &terraform), postgres_need(&postgres)];
+    let terraform = async {
+        if wanted.terraform { Some(find_terraform(&path, &tools, fetch).await) } else { None }
+    };
+    let postgres = async {
+        let url = database_url.as_deref();
+        if wanted.postgres { Some(find_postgres(url, &path, &tools, fetch).await) } else { None }
+    };
+    let (git, terraform, postgres) = tokio::join!(find_git(&path), terraform, postgres);
+    let mut needs = vec![tool("git", &git)];
+    needs.extend(terraform.as_ref().map(|finding| tool("terraform", finding)));
+    needs.extend(postgres.as_ref().map(postgres_need));
     needs.extend(listen.map(port));
     needs.push(disk(data));
     Machine { needs, terraform, postgres }

@@ -355,7 +355,7 @@ fn last_run(
 }
 
 /// Whether a gate waits for people and not only for time.
-fn needs_people(why: &qnt9_model::Why) -> bool {
+pub fn needs_people(why: &qnt9_model::Why) -> bool {
     !why.who.is_empty() || why.of.iter().any(needs_people)
 }
 

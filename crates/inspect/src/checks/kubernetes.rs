@@ -1,0 +1,36 @@
+//! Kubernetes manifests: what the API refuses, and what it takes without a word and never works.
+
+mod images;
+mod links;
+mod placement;
+mod probes;
+mod resources;
+
+use super::Check;
+use crate::Code;
+
+pub(super) use images::moving_tag;
+
+pub(super) const CHECKS: &[Check] = &[
+    links::selectors,
+    links::services,
+    links::ingresses,
+    images::check,
+    placement::namespaces,
+    placement::versions,
+    probes::check,
+    resources::check,
+];
+
+pub(super) const CODES: &[Code] = &[
+    links::SELECTOR,
+    links::NO_PODS,
+    links::WRONG_PORT,
+    links::NO_SERVICE,
+    images::MUTABLE,
+    resources::ABSURD,
+    probes::NO_READINESS,
+    probes::WRONG_PORT,
+    placement::OLD_API,
+    placement::OTHER_NAMESPACE,
+];
