@@ -14,12 +14,12 @@ use qnt9_server::api::shapes::{
 };
 use qnt9_server::machine;
 
-use self::call::StepCall;
 use crate::cli;
 use crate::client::segment;
 use crate::failure::Failure;
 use crate::talk;
 
+pub use call::{StepCall, is_inside, output};
 pub use deploy::run as deploy;
 pub use load::run as load;
 pub use plan::{record as record_plan, verify as verify_plan};
