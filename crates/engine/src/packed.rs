@@ -202,7 +202,25 @@ mod tests {
         changed.push("more".to_owned());
         assert_ne!(changed, packed);
         packed.shut();
+        assert!(matches!(&packed.0, Kept::Packed(_, opened) if opened.get().is_none()));
         assert_eq!(packed.len(), 100);
+    }
+
+    #[test]
+    fn packed_values_are_compared_by_what_they_are() {
+        let packed = |value: &str| {
+            let mut packed = Packed::open(value.to_owned());
+            packed.pack();
+            packed
+        };
+        assert_eq!(packed("one"), packed("one"));
+        assert_ne!(packed("one"), packed("other"));
+    }
+
+    #[test]
+    fn what_was_never_packed_is_refused() {
+        let error = serde_json::from_str::<Packed<u32>>("[true, 7]").unwrap_err().to_string();
+        assert!(error.contains("invalid type: integer `7`, expected bytes"), "{error}");
     }
 
     #[test]

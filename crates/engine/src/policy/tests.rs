@@ -555,6 +555,53 @@ fn names_are_safe_in_addresses_and_files() {
     );
 }
 
+#[test]
+fn durations_are_whole_numbers_of_their_unit() {
+    let wait = |text: &str| {
+        let file = format!("[project]\nname = \"shop\"\n[environment.p]\nwait = \"{text}\"\n");
+        let policy = read("qnt9.toml", &file).ok()?;
+        Some(policy.environment(&"p".into())?.wait_ms)
+    };
+    for (text, seconds) in [
+        ("0s", 0),
+        ("90s", 90),
+        ("10m", 600),
+        ("2h", 7_200),
+        ("7d", 604_800),
+        ("366d", 31_622_400),
+        ("8784h", 31_622_400),
+    ] {
+        assert_eq!(wait(text), Some(seconds * 1_000), "{text}");
+    }
+    for text in
+        ["", "7", "d", "1.5h", "-1h", "10 m", "1w", "367d", "8785h", "99999999999999999999d"]
+    {
+        assert_eq!(wait(text), None, "{text}");
+    }
+}
+
+#[test]
+fn hours_of_a_window_are_times_of_a_day() {
+    let hours = |text: &str| {
+        let window = format!("windows = [\"Mon {text} UTC\"]");
+        let file = format!("[project]\nname = \"shop\"\n[environment.p]\n{window}\n");
+        let policy = read("qnt9.toml", &file).ok()?;
+        let window = policy.environment(&"p".into())?.windows.first()?.clone();
+        Some((window.opens, window.closes))
+    };
+    for (text, opens, closes) in [
+        ("09:30-16:45", 570, 1_005),
+        ("00:00-24:00", 0, 1_440),
+        ("22:00-02:00", 1_320, 120),
+        ("23:59-00:01", 1_439, 1),
+    ] {
+        assert_eq!(hours(text), Some((opens, closes)), "{text}");
+    }
+    for text in ["09:60-16:00", "09:00-24:01", "24:00-02:00", "9:00-16:00", "0900-1600", "09:00"] {
+        assert_eq!(hours(text), None, "{text}");
+    }
+}
+
 proptest! {
     /// Whatever is cut from or put into a good file, reading it neither panics nor gives a problem
     /// whose place is outside the file.

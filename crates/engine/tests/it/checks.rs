@@ -123,3 +123,43 @@ fn what_would_be_deployed_changes_and_it_is_asked_anew() {
     });
     assert_eq!(subjects.as_deref(), Some("r1"));
 }
+
+/// A check that has answered stands by it for as long as the job waits for something else.
+#[test]
+fn a_check_does_not_change_its_mind() {
+    let rules = RULES.replace("[environment.staging]\n", &format!("{RULE}wait = \"10m\"\n"));
+    let mut world = World::new(&rules);
+    let run = world.push("dev", "main", "c1", "dev", &[CI])[0];
+    let check = checks(&world)[0];
+    assert_eq!(world.tell(answer(check, true)).len(), 1);
+    assert!(world.tell(answer(check, true)).is_empty(), "said twice, answered once");
+    expect!["check 11 takes no answer: it has answered already: passed, CHG-7"]
+        .assert_eq(&refused(&mut world, answer(check, false)));
+    world.pass(10 * MINUTE);
+    assert_eq!(world.to_start(run), ["build", "deploy"]);
+}
+
+/// Each check of an environment is asked, once, and how far each is can be read.
+#[test]
+fn several_checks_are_asked_each_by_itself() {
+    let rule = RULE.replace("}]", "}, { name = \"weather\", url = \"http://weather/ask\" }]");
+    let mut world = World::new(&RULES.replace("[environment.staging]\n", &rule));
+    let run = world.push("dev", "main", "c1", "dev", &[CI])[0];
+    let [ticket, weather] = checks(&world)[..] else { panic!("two checks are asked") };
+    let failure = Some("no route to host".to_owned());
+    world.tell(Command::CheckTried { check: ticket, failure });
+    world.tell(Command::CheckTried { check: weather, failure: None });
+    world.pass(3 * SECOND);
+    expect![[r#"
+        ‖ c100000 to staging
+          ✓ branch main may deploy here
+          ‖ check change-ticket passes   asked 3 s ago and not reached yet: no route to host
+          ‖ check weather passes   asked 3 s ago, no answer yet
+          ✓ no other job holds staging
+    "#]]
+    .assert_eq(&world.why(run, "deploy"));
+    world.tell(answer(ticket, true));
+    assert_eq!(world.to_start(run), ["build"], "the other has not answered");
+    world.tell(answer(weather, true));
+    assert_eq!(world.to_start(run), ["build", "deploy"]);
+}

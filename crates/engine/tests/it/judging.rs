@@ -78,3 +78,12 @@ jobs:
     let names: Vec<&str> = legs.values().map(|leg| leg.leg.name.as_str()).collect();
     assert_eq!(names, ["0 of 2, 3, false", "1 of 2, 3, false", "alone 0 of 1"]);
 }
+
+/// Beside an old release that fails itself, twice its share is tolerated.
+#[test]
+fn what_is_tolerated_grows_with_what_the_old_release_does() {
+    let old = (1_000, 20);
+    assert_eq!(verdict((1_000, 40), old), Verdict::Good);
+    assert_eq!(verdict((1_000, 41), old), Verdict::Bad);
+    assert_eq!(verdict((1_000, 10), (1_000, 1)), Verdict::Good, "one in a hundred at least");
+}

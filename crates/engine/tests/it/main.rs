@@ -3,9 +3,11 @@
 mod accounting;
 mod afterwards;
 mod approvals;
+mod attempts;
 mod checks;
 mod clock;
 mod comparing;
+mod contexts;
 mod delivery;
 mod explain;
 mod groups;

@@ -125,3 +125,29 @@ fn schedules_are_those_of_the_default_branch_and_change_with_it() {
     world.pass(3 * 24 * HOUR);
     assert!(world.project().runs.is_empty());
 }
+
+/// The file is pushed again, changed elsewhere, before anybody noticed that its moment had come.
+#[test]
+fn a_schedule_that_stays_in_force_forgets_no_moment() {
+    let mut world = scheduled();
+    // 04:00 in Berlin is 13 minutes and 20 seconds away; 04:30 UTC is hours away.
+    world.now = world.now.plus(HOUR);
+    let changed = NIGHTLY.replace("  a:", "  b:");
+    world.push("alice", "main", "c2", "dev", &[&changed]);
+    let due = |world: &World| {
+        let runs = world.project().runs.values();
+        runs.map(|run| match &run.cause {
+            Cause::Schedule { schedule, .. } => schedule.cron.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(due(&world), ["0 4 * * *"]);
+    world.pass(2 * HOUR);
+    assert_eq!(due(&world), ["0 4 * * *", "30 4 * * *"]);
+    // A schedule that is new begins with its adoption: what lies before it is none of its moments.
+    world.now = world.now.plus(20 * HOUR);
+    let other = NIGHTLY.replace("30 4", "0 1");
+    world.push("alice", "main", "c3", "dev", &[&other]);
+    assert_eq!(due(&world).len(), 2);
+}
