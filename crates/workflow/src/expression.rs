@@ -22,7 +22,7 @@ pub const EXPRESSION_LENGTH_MAX: usize = 21_000;
 /// The deepest nesting of an expression's parts.
 pub const EXPRESSION_DEPTH_MAX: usize = 50;
 /// What an evaluation may hold in memory at once, in bytes as GitHub counts them: two for a character.
-pub const EXPRESSION_MEMORY_BYTES_MAX: usize = 10 << 20;
+pub const EXPRESSION_MEMORY_BYTES_MAX: u32 = 10 << 20;
 
 /// Takes patterns of files to the hash of what matches them, or says why it cannot.
 pub type HashFiles<'a> = dyn Fn(&[String]) -> Result<String, String> + 'a;

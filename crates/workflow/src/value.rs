@@ -282,6 +282,9 @@ fn capital(character: char) -> char {
 
 /// The text with every letter capital, for comparisons that ignore case.
 pub(crate) fn fold_case(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_uppercase();
+    }
     text.chars().map(capital).collect()
 }
 
@@ -293,8 +296,43 @@ pub(crate) fn equals_ignoring_case(left: &str, right: &str) -> bool {
     left.chars().map(capital).eq(right.chars().map(capital))
 }
 
+/// An end of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Front,
+    Back,
+}
+
+/// Whether a text begins or ends with another, whatever the case of their letters.
+pub(crate) fn has_at_ignoring_case(text: &str, part: &str, end: End) -> bool {
+    if text.is_ascii() && part.is_ascii() {
+        let (text, part) = (text.as_bytes(), part.as_bytes());
+        return part.len() <= text.len() && {
+            let stretch = match end {
+                End::Front => &text[..part.len()],
+                End::Back => &text[text.len() - part.len()..],
+            };
+            stretch.eq_ignore_ascii_case(part)
+        };
+    }
+    let (text, part) = (fold_case(text), fold_case(part));
+    match end {
+        End::Front => text.starts_with(&part),
+        End::Back => text.ends_with(&part),
+    }
+}
+
+/// Whether a text contains another, whatever the case of their letters.
+pub(crate) fn contains_ignoring_case(text: &str, part: &str) -> bool {
+    fold_case(text).contains(&fold_case(part))
+}
+
 /// Orders two texts by their capital letters' UTF-16 code units.
 pub(crate) fn compare_ignoring_case(left: &str, right: &str) -> Ordering {
+    if left.is_ascii() && right.is_ascii() {
+        let lefts = left.bytes().map(|byte| byte.to_ascii_uppercase());
+        return lefts.cmp(right.bytes().map(|byte| byte.to_ascii_uppercase()));
+    }
     let units = |text: &str| fold_case(text).encode_utf16().collect::<Vec<_>>();
     units(left).cmp(&units(right))
 }

@@ -11,9 +11,14 @@ const EXPONENT_FROM: f64 = 1e15;
 /// Numbers below are written with an exponent by the runner.
 const EXPONENT_BELOW: f64 = 1e-4;
 
-/// The name of the known difference that a disagreement is, if it is one.
+/// Letters of which a capital or a small one has several others: the package's `contains` compares
+/// small letters, all else of it capitals.
+const UNEVEN_LETTERS: [char; 4] = ['Σ', 'ς', 'σ', 'İ'];
+
+/// The name of the known difference that a disagreement is, if it is one. `contexts` is JSON.
 pub(super) fn known(
     expression: &str,
+    contexts: &str,
     origin: Origin,
     ours: &Outcome,
     theirs: &Theirs,
@@ -50,6 +55,11 @@ pub(super) fn known(
         _ if has_text_with_quotes(expression) => Some("quotes"),
         _ if has_extreme_number(expression) => Some("numbers"),
         _ if has_foreign_prefix(expression) => Some("prefix"),
+        _ if squeezed.to_ascii_lowercase().contains("contains(")
+            && (expression.contains(UNEVEN_LETTERS) || contexts.contains(UNEVEN_LETTERS)) =>
+        {
+            Some("contains")
+        }
         _ if squeezed.to_ascii_lowercase().contains("tojson(")
             && (expression.contains("NaN") || expression.contains("Infinity")) =>
         {

@@ -37,10 +37,11 @@ pub(super) fn run(count: u64, seed: u64) -> Result<()> {
             (0..number).map(|_| generator::expression(&mut random)).collect();
         let expressions: Vec<String> = made.iter().map(|(text, _)| text.clone()).collect();
         let theirs = oracle.ask(&contexts, &expressions)?;
+        let json = serde_json::to_string(&contexts)?;
         let known = object(&contexts)?;
         for ((expression, origin), theirs) in made.iter().zip(theirs) {
             let ours = Outcome::of(expression, &known);
-            match verdict(expression, *origin, &ours, &theirs) {
+            match verdict(expression, &json, *origin, &ours, &theirs) {
                 Verdict::Agreed => tally.agreed(&ours),
                 Verdict::Known(reason) => *tally.known.entry(reason).or_default() += 1,
                 Verdict::Disagreed => {
@@ -103,11 +104,17 @@ enum Verdict {
     Disagreed,
 }
 
-fn verdict(expression: &str, origin: Origin, ours: &Outcome, theirs: &Theirs) -> Verdict {
+fn verdict(
+    expression: &str,
+    contexts: &str,
+    origin: Origin,
+    ours: &Outcome,
+    theirs: &Theirs,
+) -> Verdict {
     if agree(ours, theirs) {
         return Verdict::Agreed;
     }
-    match differences::known(expression, origin, ours, theirs) {
+    match differences::known(expression, contexts, origin, ours, theirs) {
         Some(reason) => Verdict::Known(reason),
         None => Verdict::Disagreed,
     }
@@ -116,8 +123,7 @@ fn verdict(expression: &str, origin: Origin, ours: &Outcome, theirs: &Theirs) ->
 fn agree(ours: &Outcome, theirs: &Theirs) -> bool {
     match (ours, theirs) {
         (Outcome::Value { kind, value }, Theirs::Value { kind: their_kind, json }) => {
-            kind == their_kind
-                && serde_json::Value::from(value.clone()) == *json
+            kind == their_kind && serde_json::Value::from(value.clone()) == *json
         }
         // What is no token is named in the same words at the same place.
         (Outcome::Error { kind, message }, Theirs::Error { kind: their_kind, message: theirs }) => {
@@ -135,13 +141,14 @@ fn shrunk(
     origin: Origin,
 ) -> Result<String> {
     let known = object(contexts)?;
+    let json = serde_json::to_string(contexts)?;
     let mut smallest = expression.to_owned();
     for _ in 0..SHRINKS_MAX {
         let candidates = smaller(&smallest);
         let theirs = oracle.ask(contexts, &candidates)?;
         let found = candidates.into_iter().zip(theirs).find(|(candidate, theirs)| {
             let ours = Outcome::of(candidate, &known);
-            verdict(candidate, origin, &ours, theirs) == Verdict::Disagreed
+            verdict(candidate, &json, origin, &ours, theirs) == Verdict::Disagreed
         });
         match found {
             Some((candidate, _)) => smallest = candidate,

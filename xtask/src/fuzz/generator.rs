@@ -76,6 +76,11 @@ const TEXTS: [&str; 38] = [
     "Array",
     "[",
 ];
+/// Letters whose capitals are one letter, and what else may stand in a text.
+const LETTERS: [char; 32] = [
+    'a', 'A', 'b', 'B', 'z', 'Z', 'é', 'É', 'ü', 'Ü', 'ç', 'σ', 'ς', 'Σ', 'ж', 'Ж', 'ı', 'İ', '😀',
+    '中', '0', '1', '9', '.', '-', '_', '[', '`', ' ', '"', '{', '/',
+];
 const JSON: [&str; 14] = [
     "null",
     "true",
@@ -134,7 +139,7 @@ fn value(random: &mut Random, depth: usize) -> Value {
             2 => json!(random.below(1_000_000_000)),
             _ => json!(random.below(4)),
         },
-        3 => Value::String(random.pick(&TEXTS).to_owned()),
+        3 => Value::String(text(random)),
         4 | 5 => (0..random.below(4)).map(|_| value(random, depth - 1)).collect(),
         _ => {
             let count = random.below(4);
@@ -197,9 +202,29 @@ fn literal(random: &mut Random) -> String {
         0 => "true".to_owned(),
         1 => "false".to_owned(),
         2 => "null".to_owned(),
-        3..5 => random.pick(&NUMBERS).to_owned(),
-        _ => quoted(random.pick(&TEXTS)),
+        3 => random.pick(&NUMBERS).to_owned(),
+        4 => number(random),
+        _ => quoted(&text(random)),
     }
+}
+
+/// A number that is written alike by .NET and JavaScript.
+fn number(random: &mut Random) -> String {
+    let sign = random.pick(&["", "", "-", "+"]);
+    match random.below(4) {
+        0 => format!("{sign}{}", random.below(1_000_000_000)),
+        1 => format!("{sign}{}.{:03}", random.below(100_000), random.below(1000)),
+        2 => format!("{sign}{}e{}", random.below(1000), random.below(8)),
+        _ => format!("0x{:x}", random.below(1 << 31)),
+    }
+}
+
+fn text(random: &mut Random) -> String {
+    if random.chance(60) {
+        return random.pick(&TEXTS).to_owned();
+    }
+    let count = random.below(6);
+    (0..count).map(|_| LETTERS[random.below(LETTERS.len())]).collect()
 }
 
 fn quoted(text: &str) -> String {
@@ -265,6 +290,11 @@ fn call(random: &mut Random, depth: usize, may_fail: MayFail) -> String {
         "fromJSON" => vec![match may_fail {
             MayFail::Yes if random.chance(30) => node(random, depth, MayFail::Yes),
             MayFail::Yes if random.chance(10) => quoted(random.pick(&NO_JSON)),
+            MayFail::Yes if random.chance(10) => {
+                let json = value(random, 2).to_string();
+                quoted(&damaged(random, &json))
+            }
+            _ if random.chance(50) => quoted(&value(random, 2).to_string()),
             _ => quoted(random.pick(&JSON)),
         }],
         "case" => case_arguments(random, depth, may_fail),
@@ -272,7 +302,8 @@ fn call(random: &mut Random, depth: usize, may_fail: MayFail) -> String {
     };
     match random.below(60) {
         0 => arguments.push("1".to_owned()),
-        1 => drop(arguments.pop()),
+        // A format short of an argument fails, which it may not everywhere.
+        1 if function != "format" => drop(arguments.pop()),
         _ => {}
     }
     let function = name(random, &[function]);
@@ -292,14 +323,14 @@ fn finite(random: &mut Random, depth: usize, may_fail: MayFail) -> String {
 
 fn format_arguments(random: &mut Random, depth: usize, may_fail: MayFail) -> Vec<String> {
     let template = match may_fail {
-        MayFail::Yes if random.chance(10) => random.pick(&NO_FORMATS),
-        _ => random.pick(&FORMATS),
+        MayFail::Yes if random.chance(10) => random.pick(&NO_FORMATS).to_owned(),
+        _ => (0..random.below(4)).map(|_| random.pick(&FORMATS)).collect(),
     };
     let count = match may_fail {
         MayFail::Yes => random.below(4),
         MayFail::No => 2,
     };
-    let mut arguments = vec![quoted(template)];
+    let mut arguments = vec![quoted(&template)];
     arguments.extend((0..count).map(|_| node(random, depth, MayFail::No)));
     arguments
 }

@@ -18,8 +18,14 @@ const SCRIPT: &str = include_str!("oracle.mjs");
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Theirs {
     /// As JSON, in which `NaN` and the infinities are null.
-    Value { kind: String, json: Value },
-    Error { kind: String, message: String },
+    Value {
+        kind: String,
+        json: Value,
+    },
+    Error {
+        kind: String,
+        message: String,
+    },
 }
 
 pub(super) struct Oracle {

@@ -6,7 +6,7 @@ use super::memory::LimitedText;
 use super::operand::Operand;
 use super::{EvaluationError, Status};
 use crate::Value;
-use crate::value::{fold_case, write_json};
+use crate::value::{End, contains_ignoring_case, has_at_ignoring_case, write_json};
 
 pub(super) fn call<'a>(
     evaluator: &mut Evaluator<'a>,
@@ -18,8 +18,8 @@ pub(super) fn call<'a>(
     let status = call.evaluator.scope.status;
     Ok(match function {
         Function::Contains => Operand::Bool(call.contains()?),
-        Function::StartsWith => Operand::Bool(call.compares(|text, part| text.starts_with(part))?),
-        Function::EndsWith => Operand::Bool(call.compares(|text, part| text.ends_with(part))?),
+        Function::StartsWith => Operand::Bool(call.has_at(End::Front)?),
+        Function::EndsWith => Operand::Bool(call.has_at(End::Back)?),
         Function::Format => Operand::Text(call.format()?.into()),
         Function::Join => Operand::Text(call.join()?.into()),
         Function::ToJson => Operand::Text(call.to_json()?.into()),
@@ -49,7 +49,8 @@ impl<'a> Call<'_, 'a> {
         let haystack = self.argument(0)?;
         if haystack.is_primitive() {
             let needle = self.argument(1)?;
-            return Ok(both_texts(&haystack, &needle, |text, part| text.contains(part)));
+            return Ok(needle.is_primitive()
+                && contains_ignoring_case(&haystack.to_text(), &needle.to_text()));
         }
         match haystack.into_items() {
             Some(items) if !items.is_empty() => {
@@ -60,9 +61,14 @@ impl<'a> Call<'_, 'a> {
         }
     }
 
-    fn compares(&mut self, test: impl Fn(&str, &str) -> bool) -> Result<bool, EvaluationError> {
+    /// Whether the first text begins or ends with the second; arrays and objects never do.
+    fn has_at(&mut self, end: End) -> Result<bool, EvaluationError> {
         let text = self.argument(0)?;
-        Ok(text.is_primitive() && both_texts(&text, &self.argument(1)?, test))
+        if !text.is_primitive() {
+            return Ok(false);
+        }
+        let part = self.argument(1)?;
+        Ok(part.is_primitive() && has_at_ignoring_case(&text.to_text(), &part.to_text(), end))
     }
 
     /// Replaces `{0}`, `{1}`, ... by the arguments; two braces stand for one.
@@ -214,11 +220,4 @@ fn specifiers(text: &str) -> Option<(String, &str)> {
             None => return Some((specifiers, rest)),
         }
     }
-}
-
-/// Tests two texts without regard to case; arrays and objects never pass.
-fn both_texts(left: &Operand<'_>, right: &Operand<'_>, test: impl Fn(&str, &str) -> bool) -> bool {
-    left.is_primitive()
-        && right.is_primitive()
-        && test(&fold_case(&left.to_text()), &fold_case(&right.to_text()))
 }

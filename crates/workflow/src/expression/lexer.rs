@@ -67,7 +67,7 @@ pub(crate) enum Operator {
 /// open at the end.
 pub(crate) fn tokens(source: &str) -> Result<(Vec<Token<'_>>, bool), SyntaxError> {
     let mut lexer = Lexer { source, at: 0, last: Last::Nothing, open: Vec::new() };
-    let mut tokens: Vec<Token<'_>> = Vec::with_capacity(source.len() / 4 + 1);
+    let mut tokens: Vec<Token<'_>> = Vec::with_capacity(source.len() / 8 + 4);
     let mut is_misplaced = false;
     while let Some((kind, span)) = lexer.next_token()? {
         if is_misplaced {
@@ -122,7 +122,7 @@ enum Last {
 
 impl<'s> Lexer<'s> {
     fn next_token(&mut self) -> Result<Option<(TokenKind<'s>, Range<usize>)>, SyntaxError> {
-        self.skip(char::is_whitespace);
+        self.skip_space();
         let start = self.at;
         let Some(first) = self.peek() else { return Ok(None) };
         let Some(kind) = self.read(first) else {
@@ -148,9 +148,9 @@ impl<'s> Lexer<'s> {
         self.source[self.at..].chars().next()
     }
 
-    fn skip(&mut self, skips: impl Fn(char) -> bool) {
+    fn skip_space(&mut self) {
         let rest = &self.source[self.at..];
-        self.at += rest.find(|character| !skips(character)).unwrap_or(rest.len());
+        self.at += rest.len() - rest.trim_start().len();
     }
 
     fn single(&mut self, kind: TokenKind<'s>) -> Option<TokenKind<'s>> {
@@ -183,8 +183,10 @@ impl<'s> Lexer<'s> {
     }
 
     /// Reads on to the next character that ends a word, and returns what was read since `start`.
-    fn read_word(&mut self, start: usize, also: &[char]) -> &'s str {
-        self.skip(|character| also.contains(&character) || !is_boundary(character));
+    fn read_word(&mut self, start: usize, with_dots: bool) -> &'s str {
+        let rest = &self.source[self.at..];
+        let end = rest.find(|each| is_boundary(each) && !(with_dots && each == '.'));
+        self.at += end.unwrap_or(rest.len());
         &self.source[start..self.at]
     }
 
@@ -227,7 +229,7 @@ impl<'s> Lexer<'s> {
             (b'<', _) => (Operator::Less, 1),
             _ => {
                 self.at += 1;
-                self.read_word(start, &[]);
+                self.read_word(start, false);
                 return None;
             }
         };
@@ -238,14 +240,14 @@ impl<'s> Lexer<'s> {
     fn read_number(&mut self) -> Option<TokenKind<'s>> {
         let start = self.at;
         self.at += 1;
-        let number = parse_number(self.read_word(start, &['.']));
+        let number = parse_number(self.read_word(start, true));
         (!number.is_nan()).then_some(TokenKind::Number(number))
     }
 
     fn read_name(&mut self) -> Option<TokenKind<'s>> {
         let start = self.at;
         self.at += self.peek().map_or(0, char::len_utf8);
-        let name = self.read_word(start, &[]);
+        let name = self.read_word(start, false);
         if !is_name(name) {
             return None;
         }

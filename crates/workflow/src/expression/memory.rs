@@ -7,13 +7,13 @@ use super::operand::Operand;
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_MEMORY_BYTES_MAX};
 
 /// What a value costs that is not a text, in bytes.
-const VALUE_BYTES: usize = 24;
+const VALUE_BYTES: u32 = 24;
 /// What a text costs beside its characters, in bytes.
-const TEXT_BYTES: usize = 26;
+const TEXT_BYTES: u32 = 26;
 /// What a character costs, in bytes: GitHub's are UTF-16.
-const UNIT_BYTES: usize = 2;
+const UNIT_BYTES: u32 = 2;
 /// What an item of a filtered array costs, in bytes.
-const ITEM_BYTES: usize = 8;
+const ITEM_BYTES: u32 = 8;
 
 /// The evaluation holds more than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) struct Exceeded;
 
 /// What the evaluation holds, by level of the tree.
 pub(super) struct Memory {
-    total: usize,
-    levels: [usize; EXPRESSION_DEPTH_MAX],
+    total: u32,
+    levels: [u32; EXPRESSION_DEPTH_MAX],
     /// The deepest level that holds anything.
     deepest: usize,
 }
@@ -43,26 +43,34 @@ impl Memory {
         }
         let bytes = match value {
             Operand::Text(text) => text_bytes(text),
-            Operand::Filtered(items) => VALUE_BYTES + items.len() * ITEM_BYTES,
+            Operand::Filtered(items) => {
+                VALUE_BYTES.saturating_add(count(items.len()).saturating_mul(ITEM_BYTES))
+            }
             _ => VALUE_BYTES,
         };
-        self.levels[level] += bytes;
-        self.total += bytes;
+        // The sum was within the limit before, so it saturates only beyond it.
+        self.levels[level] = self.levels[level].saturating_add(bytes);
+        self.total = self.total.saturating_add(bytes);
         self.deepest = self.deepest.max(level);
         if self.total > EXPRESSION_MEMORY_BYTES_MAX { Err(Exceeded) } else { Ok(()) }
     }
 }
 
-fn text_bytes(text: &str) -> usize {
+fn text_bytes(text: &str) -> u32 {
     let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
-    TEXT_BYTES + units * UNIT_BYTES
+    TEXT_BYTES.saturating_add(count(units).saturating_mul(UNIT_BYTES))
+}
+
+/// A count; what does not fit is beyond the limit anyhow.
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// A text that a function puts together from pieces; it stops at the limit instead of growing past it.
 #[derive(Default)]
 pub(super) struct LimitedText {
     text: String,
-    bytes: usize,
+    bytes: u32,
 }
 
 impl LimitedText {
@@ -74,8 +82,8 @@ impl LimitedText {
         self.grow(piece, text_bytes(piece))
     }
 
-    fn grow(&mut self, piece: &str, bytes: usize) -> Result<(), Exceeded> {
-        self.bytes += bytes;
+    fn grow(&mut self, piece: &str, bytes: u32) -> Result<(), Exceeded> {
+        self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > EXPRESSION_MEMORY_BYTES_MAX {
             return Err(Exceeded);
         }
