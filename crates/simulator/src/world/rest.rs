@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use qnt9_engine::gates::Gate;
 use qnt9_engine::orders::attempt_of;
+use qnt9_engine::rollout::awaits_promotion;
 use qnt9_engine::snapshot::STATE_VERSION;
 use qnt9_engine::state::{LegPhase, Project, Run};
 use qnt9_engine::{State, deadline, orders, step};
@@ -189,7 +190,7 @@ impl World<'_> {
         }
     }
 
-    /// Whoever can approve does, and whoever is asked about a lost job decides.
+    /// Whoever can approve or promote does, and whoever is asked about a lost job decides.
     fn act_sensibly(&mut self, random: &mut Random) {
         let Some(server) = &self.server else { return };
         let mut letters = Vec::new();
@@ -214,6 +215,13 @@ impl World<'_> {
             }
         }
         for (stream, project) in &server.state.projects {
+            for (place, known) in &project.places {
+                let active = known.active.and_then(|id| project.deployments.get(&id));
+                if active.is_some_and(awaits_promotion) {
+                    let environment = place.environment.clone();
+                    letters.push((stream.clone(), Command::Promote { environment }));
+                }
+            }
             let locked = project.workspaces.iter().filter(|(_, known)| known.lock.is_some());
             for (workspace, _) in locked.filter(|_| random.chance(250)) {
                 let command = Command::UnlockState { workspace: workspace.clone(), lock: None };
