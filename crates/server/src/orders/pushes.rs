@@ -73,7 +73,8 @@ async fn end_orphans(core: &Core, stream: &StreamId) -> Result<(), OrderError> {
 /// Makes refs known that are elsewhere than the log says, and that no open push is about: somebody moved
 /// them behind the server's back. Nothing is started by it.
 async fn take_in(core: &Core, stream: &StreamId) -> Result<(), OrderError> {
-    if !repository(core, stream).is_dir() {
+    // While it is being made there is nothing to take in.
+    if !repository(core, stream).join("HEAD").is_file() {
         return Ok(());
     }
     let refs = git(core, stream).refs().await.map_err(|error| OrderError::outside(&error))?;
