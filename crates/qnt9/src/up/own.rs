@@ -148,8 +148,8 @@ impl Own {
         let commit = self.push(core, tokens).await?;
         progress.part("push", &format!("{} to {} by {}", commit.short(), self.branch, tokens.owner));
         let problems = self.read_project(core, |project| {
-            let of_commit = project.problems.iter().filter(|problem| problem.commit == commit);
-            of_commit.map(|problem| problem.message.show().to_owned()).collect::<Vec<_>>()
+            let of_commit = project.workflow_problems.iter().filter(|(of, ..)| *of == commit);
+            of_commit.map(|(_, _, message)| message.show().to_owned()).collect::<Vec<_>>()
         });
         if let Some(first) = problems.first() {
             let mut failure = Failure::new(first.clone());

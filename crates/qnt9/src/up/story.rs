@@ -125,7 +125,11 @@ impl Story<'_> {
         commit: &Sha,
     ) -> Result<bool, Failure> {
         self.progress.part(name, &format!("{what} {}", commit.short()));
-        let found = self.read(|project| last_run(project, commit, "push", |_| true));
+        // The checks of a push are runs of their own, which the environment's gates wait for.
+        let environment = name.split(' ').next().unwrap_or(name);
+        let file = format!("/{environment}.yml");
+        let delivers = |run: &Run| run.path.ends_with(&file);
+        let found = self.read(|project| last_run(project, commit, "push", delivers));
         let run = found.ok_or_else(|| {
             Failure::new(format!("the push of {} started no run", commit.short()))
                 .hint("its workflows are refused: see the console's home page")
