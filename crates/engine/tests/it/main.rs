@@ -18,6 +18,7 @@ mod oracle;
 mod people;
 mod repeats;
 mod rollouts;
+mod rules;
 mod runs;
 mod scale;
 mod schedules;
