@@ -6,9 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use data::{
-    Check, CheckKind, DatabaseBackup, DatabaseCopy, EnvironmentDatabase, VerifyBackup,
-};
+pub use data::{Check, CheckKind, DatabaseBackup, DatabaseCopy, EnvironmentDatabase, VerifyBackup};
 
 /// From push to production on one machine.
 #[derive(Debug, Parser)]
@@ -85,6 +83,10 @@ pub enum Command {
     Diff(Diff),
     /// List deployments
     Deployments(Deployments),
+    /// Let a blue-green release that waits at its preview have all traffic
+    Promote(Promote),
+    /// Note why a load test failed, so that the next try may begin
+    Note(Note),
     /// Take an environment back to a release that ran there, or stop a rollout
     Rollback(Rollback),
     /// Secrets that jobs get
@@ -112,6 +114,11 @@ pub enum Command {
     /// Workflow files
     #[command(subcommand)]
     Workflow(Workflow),
+    /// Evaluate an expression of the workflow language and print its value as JSON
+    Expr(Expr),
+    /// Run folders of cases that others wrote for the workflow language
+    #[command(subcommand)]
+    Conformance(Conformance),
 
     /// Terraform state (inside a step)
     #[command(subcommand)]
@@ -455,7 +462,40 @@ pub struct Diff {
 }
 
 #[derive(Debug, Args)]
+pub struct Promote {
+    /// The environment
+    pub environment: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Note {
+    /// What failed, as its evidence is called: `load-test`
+    pub kind: String,
+    /// Where it failed
+    #[arg(long)]
+    pub environment: String,
+    /// Why, for whoever meets it next
+    #[arg(long)]
+    pub cause: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeploymentsCommand {
+    /// One deployment in one page: what, where, by whose word, gates, rollout, rollback plan
+    Show {
+        /// Its number
+        id: String,
+        /// As Markdown, for a ticket or a wiki
+        #[arg(long)]
+        markdown: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Deployments {
+    #[command(subcommand)]
+    pub command: Option<DeploymentsCommand>,
     /// Only of this environment
     #[arg(long)]
     pub environment: Option<String>,
@@ -576,6 +616,24 @@ pub enum Workflow {
     Check {
         /// The files [default: all in .github/workflows]
         files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Expr {
+    /// The expression, with or without `${{ }}` around it
+    pub expression: String,
+    /// A JSON object with the contexts: {"github": {"ref": "refs/heads/main"}}
+    #[arg(long, value_name = "FILE")]
+    pub context: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Conformance {
+    /// Expressions, in the format of GitHub's own suite
+    Expressions {
+        /// The folder of .json files
+        dir: PathBuf,
     },
 }
 

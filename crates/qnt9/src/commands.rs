@@ -6,6 +6,7 @@ mod approve;
 mod asking;
 mod audit;
 mod cancel;
+mod conformance;
 mod deployments;
 mod diff;
 mod dispatch;
@@ -13,11 +14,14 @@ mod doctor;
 mod environments;
 mod evidence;
 mod explain;
+mod expr;
 mod init;
 mod logs;
 mod lost;
+mod note;
 mod notifications;
 mod policy;
+mod promote;
 mod releases;
 mod rerun;
 mod retry;
@@ -67,6 +71,8 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         | Command::Diff(args) => diff::run(common, &args).await,
         Command::Releases(_) => releases::run(common).await,
         Command::Deployments(args) => deployments::run(common, &args).await,
+        Command::Promote(args) => promote::run(common, &args).await,
+        Command::Note(args) => note::run(common, &args).await,
         Command::Rollback(args) => rollback::run(common, &args).await,
         Command::Secrets(args) => secrets::run(common, &args).await,
         Command::Notifications => notifications::run(common).await,
@@ -78,6 +84,8 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         Command::Explain(args) => explain::run(common, &args),
         Command::State(cli::State::Unlock(args)) => state::unlock(common, &args).await,
         Command::Workflow(args) => workflow::run(common, &args),
+        Command::Expr(args) => expr::run(common, &args),
+        Command::Conformance(args) => conformance::run(common, &args),
         Command::Up(_)
         | Command::State(cli::State::Env { .. })
         | Command::ServeStatic(_)

@@ -75,10 +75,13 @@ fn of_project() -> Router<Core> {
         .route("/environments", get(environments::environments))
         .route("/environments/{environment}/rollback", post(rollback::rollback))
         .route("/environments/{environment}/abort", post(rollback::abort))
+        .route("/environments/{environment}/promote", post(rollback::promote))
+        .route("/environments/{environment}/note", post(rollback::note))
         .route("/releases", get(environments::releases))
         .route("/diff", get(compare::compare))
         .route("/deployments", get(environments::deployments))
         .route("/deployments/{deployment}", get(environments::deployment))
+        .route("/deployments/{deployment}/summary", get(environments::summary))
         .route("/policy/test", post(policy::test))
         .route("/why/{subject}", get(why::why))
         .route("/secrets", get(things::secrets))
@@ -103,6 +106,7 @@ fn of_step() -> Router<Core> {
         .route("/url", get(steps::url))
         .route("/health", get(steps::health))
         .route("/database", post(steps::database))
+        .route("/environment-database", get(steps::environment_database))
 }
 
 async fn healthz(State(core): State<Core>) -> (StatusCode, Json<Healthz>) {

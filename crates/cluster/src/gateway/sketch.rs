@@ -57,6 +57,15 @@ impl Sketch {
         })
     }
 
+    /// How many answers took longer than this. Those of the bucket in which `limit` lies are not counted, so
+    /// that it is never too many.
+    #[must_use]
+    pub fn slower_than(&self, limit: Duration) -> u64 {
+        let limit = bucket_of(u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
+        let slower = self.buckets.iter().filter(|(bucket, _)| *bucket > limit);
+        slower.map(|(_, count)| count).sum()
+    }
+
     fn add(&mut self, bucket: u16, count: u64) {
         match self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
             Ok(at) => self.buckets[at].1 += count,
@@ -121,6 +130,18 @@ mod tests {
             let (exact, told) = (times[rank], sketch.quantile_us(share).unwrap());
             prop_assert!(told >= exact && told <= exact + exact / 8, "{told} for {exact}");
             prop_assert_eq!(sketch.sum_us, times.iter().sum::<u64>());
+        }
+
+        #[test]
+        fn what_is_slower_is_never_counted_too_high(
+            times in prop::collection::vec(0..100_000_000u64, 0..200),
+            limit in 0..100_000_000u64,
+        ) {
+            let mut sketch = Sketch::default();
+            times.iter().for_each(|us| sketch.record(Duration::from_micros(*us)));
+            let told = sketch.slower_than(Duration::from_micros(limit));
+            let above = |limit: u64| times.iter().filter(|us| **us > limit).count() as u64;
+            prop_assert!(told <= above(limit) && told >= above(limit + limit / 8));
         }
 
         #[test]

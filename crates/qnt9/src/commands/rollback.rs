@@ -36,7 +36,10 @@ pub async fn run(common: &Common, args: &Rollback) -> Result<ExitCode, Failure> 
 }
 
 /// Waits until the rollout has ended, and says how.
-async fn until_it_serves(ask: &Asking, deployment: DeploymentId) -> Result<ExitCode, Failure> {
+pub(super) async fn until_it_serves(
+    ask: &Asking,
+    deployment: DeploymentId,
+) -> Result<ExitCode, Failure> {
     let mut said = String::new();
     loop {
         let shape: DeploymentShape = ask.get(&format!("/deployments/{deployment}")).await?;
@@ -50,7 +53,7 @@ async fn until_it_serves(ask: &Asking, deployment: DeploymentId) -> Result<ExitC
             RolloutState::Succeeded => return Ok(ExitCode::SUCCESS),
             RolloutState::RolledBack | RolloutState::Failed => {
                 let message = format!(
-                    "{} was not taken back: deployment {deployment} {said}",
+                    "{} stays as it was: deployment {deployment} {said}",
                     shape.environment
                 );
                 let failure = Failure::new(message).detail(shape.reason.unwrap_or_default());

@@ -54,6 +54,10 @@ pub fn list(deployments: &[DeploymentShape], clock: &Clock) -> String {
 pub fn stands(deployment: &DeploymentShape) -> String {
     let DeploymentShape { ready, replicas, percent, percent_reached, .. } = deployment;
     match deployment.state {
+        RolloutState::Starting if deployment.awaits_promotion => {
+            let preview = deployment.preview.as_deref().unwrap_or("its preview");
+            format!("waits at {preview} to be promoted")
+        }
         RolloutState::Starting => format!("{ready} of {replicas} replicas healthy"),
         RolloutState::Moving if deployment.verdict_reason.is_empty() => {
             format!("{percent} % of the traffic")
@@ -106,6 +110,17 @@ pub fn rollback(environment: &str, shape: &RollbackShape) -> String {
         count(shape.replicas as usize, "replica"),
         shape.service
     );
+    if shape.warm {
+        text.push_str("its replicas were kept: all traffic moves at once\n");
+    } else if !shape.steps.is_empty() {
+        let steps: Vec<String> = shape.steps.iter().map(|step| format!("{step} %")).collect();
+        let steps = steps.join(", ");
+        text.push_str(&format!("traffic: {steps}, as soon as they are healthy\n"));
+    }
+    text.push_str(&format!("gates: {}\n", shape.gates));
+    for line in &shape.not_undone {
+        text.push_str(&format!("not undone: {line}\n"));
+    }
     if !shape.undone.is_empty() {
         let stop = if shape.undone.len() == 1 { "stops" } else { "stop" };
         let commits = count(shape.undone.len(), "commit");

@@ -95,3 +95,11 @@ pub fn output(name: &str, value: &str) -> Result<(), Failure> {
     let mut file = File::options().append(true).create(true).open(&path).map_err(failed)?;
     writeln!(file, "{name}={value}").map_err(failed)
 }
+
+/// Adds to the step's summary, which is shown on the page of its run.
+pub fn summary(markdown: &str) -> Result<(), Failure> {
+    let Some(path) = variable("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+    let failed = |error| Failure::because(format!("cannot write the summary to {path}"), &error);
+    let mut file = File::options().append(true).create(true).open(&path).map_err(failed)?;
+    writeln!(file, "{}", markdown.trim_end()).map_err(failed)
+}

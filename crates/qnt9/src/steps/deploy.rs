@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use qnt9_server::api::shapes::{Deployed, DeploymentShape, RolloutState, StepDeploy, Url};
+use qnt9_server::api::shapes::{
+    Deployed, DeploymentShape, RolloutState, StepDeploy, SummaryShape, Url,
+};
 
-use super::call::{StepCall, output};
+use super::call::{StepCall, output, summary};
 use crate::cli::Deploy;
 use crate::client::segment;
 use crate::failure::Failure;
@@ -46,6 +48,8 @@ pub async fn run(args: &Deploy) -> Result<ExitCode, Failure> {
         }
         tokio::time::sleep(PULSE).await;
     };
+    let page: SummaryShape = call.client.get(&format!("{path}/summary")).await?;
+    summary(&format!("## {}\n\n{}\n", page.title, page.markdown))?;
     let url: Url = call
         .client
         .get(&format!("/api/v1/step/url?environment={}", segment(&args.environment)))
@@ -74,6 +78,11 @@ pub async fn run(args: &Deploy) -> Result<ExitCode, Failure> {
 fn stands(shape: &DeploymentShape) -> String {
     let release = shape.release.short();
     match shape.state {
+        RolloutState::Starting if shape.awaits_promotion => {
+            let (environment, preview) = (&shape.environment, shape.preview.as_deref());
+            let preview = preview.unwrap_or("its preview");
+            format!("{release} waits at {preview}: qnt9 promote {environment}")
+        }
         RolloutState::Starting => {
             format!("{release}: {} of {} replicas healthy", shape.ready, shape.replicas)
         }

@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use qnt9_engine::summary;
 use qnt9_model::DeploymentId;
 use serde::Deserialize;
 
 use super::error::ApiError;
 use super::request::{Asked, Caller};
-use super::shapes::{DeploymentShape, EnvironmentShape, ReleaseShape};
+use super::shapes::{DeploymentShape, EnvironmentShape, ReleaseShape, SummaryShape};
 use super::show;
 use crate::Core;
 
@@ -52,6 +53,20 @@ pub(super) async fn deployments(
             asked.environment.as_ref().is_none_or(|name| name == environment)
         });
         Ok(Json(there.map(|deployment| show::deployment(project, deployment)).collect()))
+    })
+}
+
+/// A deployment in one page.
+pub(super) async fn summary(
+    State(core): State<Core>,
+    caller: Caller,
+    Path((project, id)): Path<(String, String)>,
+) -> Result<Json<SummaryShape>, ApiError> {
+    caller.look(&core, &project, |_, _, project| {
+        let found = id.parse::<DeploymentId>().ok().and_then(|id| project.deployments.get(&id));
+        let found = found.ok_or_else(|| ApiError::unknown("deployment", &id, None))?;
+        let title = summary::title(project, found);
+        Ok(Json(SummaryShape { title, markdown: summary::markdown(project, found) }))
     })
 }
 

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use qnt9_engine::state::{Project, Release};
+use qnt9_engine::rollback::RollbackPlan;
+use qnt9_engine::state::{Deployment, Project, Release};
 use qnt9_model::{
     Actor, Ask, Command, DeploymentId, Entry, EnvironmentName, Fact, Refusal, ReleaseDigest,
     StreamId,
@@ -10,7 +11,7 @@ use qnt9_model::{
 
 use super::error::ApiError;
 use super::request::{Body, Caller, list};
-use super::shapes::{CommitShape, DeploymentShape, Rollback, RollbackShape};
+use super::shapes::{CommitShape, DeploymentShape, NoteShape, Rollback, RollbackShape};
 use super::show;
 use crate::Core;
 use crate::machine::now;
@@ -40,12 +41,18 @@ pub(super) async fn rollback(
     } else {
         core.ask(&stream, &caller.0.actor, command).await?
     };
-    for entry in &entries {
-        if let Fact::DeploymentRequested { replicas, .. } = &entry.fact {
-            shape.replicas = *replicas;
-            shape.deployment = (!asked.dry_run).then_some(DeploymentId(entry.sequence));
+    let mut requested = entries.iter().filter_map(|entry| match &entry.fact {
+        Fact::DeploymentRequested { replicas, terms, steps, .. } => {
+            Some((entry.sequence, *replicas, terms.takes_over.is_some(), steps))
         }
+        _ => None,
+    });
+    if let Some((id, _, warm, steps)) = requested.clone().next() {
+        shape.deployment = (!asked.dry_run).then_some(DeploymentId(id));
+        shape.warm = warm;
+        shape.steps = steps.clone();
     }
+    shape.replicas = requested.by_ref().map(|(_, replicas, ..)| replicas).sum();
     Ok(Json(shape))
 }
 
@@ -116,7 +123,65 @@ fn describe(project: &Project, environment: &EnvironmentName, to: &ReleaseDigest
         commit: target.map(|release| release.commit.clone()),
         undone: undone.collect(),
         replicas: 0,
+        warm: false,
+        steps: Vec::new(),
+        not_undone: not_undone(project, serving, target),
+        gates: "none is asked: one person with the role approver suffices".to_owned(),
     }
+}
+
+/// What stays as the release that serves now, and those between it and `target`, have made it.
+fn not_undone(
+    project: &Project,
+    serving: Option<&Deployment>,
+    target: Option<&Release>,
+) -> Vec<String> {
+    let mut lines = vec!["infrastructure: going back applies no Terraform".to_owned()];
+    let mut at = serving;
+    while let Some(deployment) = at.filter(|at| Some(&at.release) != target.map(|to| &to.digest)) {
+        let plan = RollbackPlan::of_deployment(project, deployment);
+        lines.extend(
+            plan.not_undone.into_iter().filter(|line| !lines.contains(line)).collect::<Vec<_>>(),
+        );
+        at = deployment.previous.and_then(|id| project.deployments.get(&id));
+    }
+    lines
+}
+
+/// Lets what waits beside the serving release have the traffic.
+pub(super) async fn promote(
+    State(core): State<Core>,
+    caller: Caller,
+    Path((project, environment)): Path<(String, String)>,
+) -> Result<Json<Vec<DeploymentShape>>, ApiError> {
+    let environment = EnvironmentName::from(environment);
+    let stream = caller.look(&core, &project, |_, stream, _| Ok(stream.clone()))?;
+    let ids: Vec<DeploymentId> = core.read(|state| {
+        let project = state.projects.get(&stream);
+        let active = project.into_iter().flat_map(|project| project.rolling_out(&environment));
+        active.map(|deployment| deployment.id).collect()
+    });
+    let command = Command::Promote { environment };
+    core.ask(&stream, &caller.0.actor, command).await?;
+    Ok(Json(core.read(|state| {
+        let Some(project) = state.projects.get(&stream) else { return Vec::new() };
+        let promoted = ids.iter().filter_map(|id| project.deployments.get(id));
+        promoted.map(|deployment| show::deployment(project, deployment)).collect()
+    })))
+}
+
+/// Notes why something failed in an environment.
+pub(super) async fn note(
+    State(core): State<Core>,
+    caller: Caller,
+    Path((project, environment)): Path<(String, String)>,
+    Body(note): Body<NoteShape>,
+) -> Result<Json<NoteShape>, ApiError> {
+    let stream = caller.look(&core, &project, |_, stream, _| Ok(stream.clone()))?;
+    let NoteShape { kind, cause } = note.clone();
+    let command = Command::NoteCause { environment: environment.into(), kind, cause };
+    core.ask(&stream, &caller.0.actor, command).await?;
+    Ok(Json(note))
 }
 
 /// Stops a rollout that is going on.

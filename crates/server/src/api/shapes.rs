@@ -526,6 +526,49 @@ shapes! {
         old: Counts,
         /// When it took which share.
         history: Vec<ShareShape>,
+        /// `canary`, `all-at-once`, `blue-green` or `rolling`.
+        strategy: String,
+        /// Where it is reached until it is promoted.
+        preview: Option<String>,
+        /// Whether everything is there and a person has yet to promote it.
+        awaits_promotion: bool,
+        /// Who promoted it.
+        promoted_by: Option<String>,
+        /// Whether its smoke tests passed.
+        smoke_passed: Option<bool>,
+        /// What was asked and answered in them.
+        smoke_report: Option<String>,
+        /// Until when the replicas of the release before it are kept to go back to.
+        kept_until: Option<Millis>,
+        /// How it does since it got all traffic.
+        watched: Option<WatchShape>,
+    }
+    /// How a release does while it is watched.
+    WatchShape {
+        /// Since when.
+        since: Millis,
+        /// Until when.
+        until: Millis,
+        /// When that was over, or cut short.
+        ended: Option<Millis>,
+        /// What the judge says.
+        verdict: Verdict,
+        /// In words.
+        reason: String,
+    }
+    /// `POST .../note`: why something failed in an environment.
+    NoteShape {
+        /// What: `load-test`.
+        kind: String,
+        /// The cause.
+        cause: String,
+    }
+    /// A deployment in one page.
+    SummaryShape {
+        /// What became of it, in one line.
+        title: String,
+        /// All of it as Markdown.
+        markdown: String,
     }
     /// A share of traffic taken.
     ShareShape {
@@ -556,8 +599,16 @@ shapes! {
         commit: Option<Sha>,
         /// Commits that stop being live, newest first as far as known.
         undone: Vec<CommitShape>,
-        /// Replicas to start.
+        /// Replicas to start, or to take over.
         replicas: u32,
+        /// Whether replicas that were kept are taken over, so that the switch is one of an instant.
+        warm: bool,
+        /// Percent of the traffic that moves, step by step.
+        steps: Vec<u32>,
+        /// What going back would not undo.
+        not_undone: Vec<String>,
+        /// What of the gates is asked: nothing but one person's role.
+        gates: String,
     }
     /// A commit.
     CommitShape {

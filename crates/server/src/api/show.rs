@@ -3,19 +3,20 @@
 use qnt9_engine::contexts;
 use qnt9_engine::explain::Known;
 use qnt9_engine::gates::{Gate, duration};
+use qnt9_engine::rollout;
 use qnt9_engine::state::{
     Attempt, Deployment, Evidence, Job, JobPlan, LegPhase, LegState, Notification, Project,
     Release, Run, State,
 };
 use qnt9_model::fact::{Cause, DeploymentOutcome, Direction};
-use qnt9_model::policy::{EnvironmentPolicy, Exclude, Trigger};
+use qnt9_model::policy::{EnvironmentPolicy, Exclude, Strategy, Trigger};
 use qnt9_model::{Actor, EnvironmentName, Millis, NotificationId, RunId, StreamId, UserText};
 
 use super::shapes::{
     ApprovalShape, AttemptShape, DeploymentShape, EnvironmentShape, EvidenceShape, JobShape,
     KnownShape, KnownStep, LegShape, NotificationShape, Phase, PlaceShape, Plan, ProblemShape,
     ProjectShape, ReleaseShape, RolloutState, RunDetail, RunShape, ShareShape, StepShape,
-    WaitShape,
+    WaitShape, WatchShape,
 };
 use qnt9_engine::accounting::{Ledger, wall_of_job, wall_of_run};
 
@@ -312,7 +313,43 @@ pub(super) fn deployment(project: &Project, of: &Deployment) -> DeploymentShape 
         new: of.new,
         old: of.old,
         history: history.collect(),
+        strategy: strategy(of).to_owned(),
+        preview: preview(project, of),
+        awaits_promotion: rollout::awaits_promotion(of),
+        promoted_by: of.promoted.as_ref().map(|(who, _)| by(project, who)),
+        smoke_passed: of.smoke.as_ref().map(|(passed, _)| *passed),
+        smoke_report: of.smoke.as_ref().map(|(_, report)| text(report)),
+        kept_until: kept_until(project, of),
+        watched: of.watched.as_ref().map(|watched| WatchShape {
+            since: watched.since,
+            until: watched.until,
+            ended: watched.ended,
+            verdict: watched.verdict,
+            reason: watched.reason.clone(),
+        }),
     }
+}
+
+const fn strategy(of: &Deployment) -> &'static str {
+    match of.terms.strategy {
+        Strategy::ByShare if of.steps.len() > 1 => "canary",
+        Strategy::ByShare => "all-at-once",
+        Strategy::BlueGreen { .. } => "blue-green",
+        Strategy::Rolling { .. } => "rolling",
+    }
+}
+
+/// Where a release is reached that waits beside the one that serves.
+fn preview(project: &Project, of: &Deployment) -> Option<String> {
+    let arm = rollout::previewed(project, &of.place).filter(|arm| arm.deployment == of.id)?;
+    let address = project.places.get(&of.place)?.preview.as_ref()?;
+    (!arm.backends.is_empty()).then(|| format!("http://{address}"))
+}
+
+/// Until when the release before this one is kept, when this one serves.
+fn kept_until(project: &Project, of: &Deployment) -> Option<Millis> {
+    let place = project.places.get(&of.place).filter(|place| place.serving == Some(of.id))?;
+    place.warm.map(|(_, until)| until)
 }
 
 /// The person behind an actor: for a job, whoever started its run.

@@ -24,7 +24,9 @@ pub(super) async fn assign(
         let taken: BTreeSet<String> = state
             .projects
             .values()
-            .flat_map(|project| project.places.values().filter_map(|place| place.address.clone()))
+            .flat_map(|project| project.places.values())
+            .flat_map(|place| [place.address.clone(), place.preview.clone()])
+            .flatten()
             .collect();
         let policy = state.projects.get(stream).and_then(|project| project.policy.as_ref());
         let environments = policy.map(|(_, policy)| &policy.environments);

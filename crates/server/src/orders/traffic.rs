@@ -107,11 +107,35 @@ fn wanted(project: &Project) -> Result<Config, String> {
             place: place.clone(),
             generation: at.generation,
             address: parse(address)?,
-            rollout: at.active,
+            rollout: at.active.or(watched(project, place)),
             arms: arms?,
         });
+        if let (Some(address), Some(arm)) = (&at.preview, rollout::previewed(project, place)) {
+            let backends = arm.backends.iter().map(|backend| parse(backend));
+            config.listeners.push(Listener {
+                place: preview_of(place),
+                generation: at.generation,
+                address: parse(address)?,
+                rollout: None,
+                arms: vec![Arm {
+                    arm: arm_name(arm.deployment),
+                    weight: arm.percent,
+                    backends: backends.collect::<Result<_, String>>()?,
+                }],
+            });
+        }
     }
     Ok(config)
+}
+
+/// What the gateway calls the entrance to a release that waits to be promoted. No service is called so.
+fn preview_of(place: &Place) -> Place {
+    Place { environment: place.environment.clone(), service: format!("{}@preview", place.service) }
+}
+
+/// The deployment that serves a place, while it is watched.
+fn watched(project: &Project, place: &Place) -> Option<DeploymentId> {
+    project.serving(place).filter(|serving| serving.is_watched()).map(|serving| serving.id)
 }
 
 fn parse(address: &str) -> Result<std::net::SocketAddr, String> {
@@ -177,16 +201,15 @@ pub(super) async fn drain(
     place: &Place,
     deployment: DeploymentId,
 ) -> Result<(), OrderError> {
-    let drained = match Control::connect(&dir(core, stream)).await {
-        Ok(mut control) => control
-            .drain(place, &arm_name(deployment), DRAIN_PATIENCE)
-            .await
-            .map_err(|error| OrderError::outside(&error))?,
-        // Without a gateway nothing is in flight.
-        Err(_) => 0,
-    };
-    if drained > 0 {
-        tracing::warn!(%place, %deployment, in_flight = drained, "requests are cut off");
+    // Without a gateway nothing is in flight.
+    if let Ok(mut control) = Control::connect(&dir(core, stream)).await {
+        for entrance in [place, &preview_of(place)] {
+            let drained = control.drain(entrance, &arm_name(deployment), DRAIN_PATIENCE).await;
+            let in_flight = drained.map_err(|error| OrderError::outside(&error))?;
+            if in_flight > 0 {
+                tracing::warn!(place = %entrance, %deployment, in_flight, "requests are cut off");
+            }
+        }
     }
     core.tell(stream, Command::ArmDrained { deployment }).await?;
     Ok(())
@@ -256,6 +279,17 @@ fn write_position(dir: &Path, position: journal::Position) {
     }
 }
 
+/// The deployments that are watched, and how long their releases may take to answer.
+fn latency_limits(project: &Project) -> BTreeMap<DeploymentId, Duration> {
+    let watched = project.places.keys().filter_map(|place| watched(project, place));
+    let limit = |id| {
+        let rule = project.deployments.get(&id)?.terms.watch.as_ref()?;
+        let limit_ms = rule.p99_ms.and_then(|limit_ms| u64::try_from(limit_ms).ok());
+        Some((id, limit_ms.map_or(Duration::MAX, Duration::from_millis)))
+    };
+    watched.filter_map(limit).collect()
+}
+
 /// Sums the records of each rollout's windows into new and old, and submits them in order. An error
 /// means that they must be submitted again; those that were recorded are then passed over.
 async fn submit(
@@ -263,18 +297,28 @@ async fn submit(
     stream: &StreamId,
     records: &[journal::Record],
 ) -> Result<(), Refusal> {
-    let mut windows: BTreeMap<(u64, DeploymentId), (u64, Counts, Counts)> = BTreeMap::new();
+    let limits = core.read(|state| state.projects.get(stream).map(latency_limits));
+    let limits = limits.unwrap_or_default();
+    let mut windows: BTreeMap<(u64, DeploymentId), (u64, Counts, Counts, u64)> = BTreeMap::new();
     for record in records {
         let Some(rollout) = record.rollout else { continue };
-        let start = || (record.generation, Counts::default(), Counts::default());
+        let start = || (record.generation, Counts::default(), Counts::default(), 0);
         let window = windows.entry((record.window, rollout)).or_insert_with(start);
         window.0 = window.0.min(record.generation);
         let counts = Counts { requests: record.requests, bad: record.bad };
+        let slow = limits.get(&rollout).map_or(0, |limit| record.latency.slower_than(*limit));
+        if record.arm == arm_name(rollout) {
+            window.3 += slow;
+        }
         let side = if record.arm == arm_name(rollout) { &mut window.1 } else { &mut window.2 };
         *side = side.plus(counts);
     }
-    for ((window, deployment), (generation, new, old)) in windows {
-        let command = Command::CountWindow { deployment, generation, window, new, old };
+    for ((window, deployment), (generation, new, old, slow)) in windows {
+        let command = if limits.contains_key(&deployment) {
+            Command::WatchWindow { deployment, window, counts: new, slow }
+        } else {
+            Command::CountWindow { deployment, generation, window, new, old }
+        };
         match core.tell(stream, command).await {
             Ok(_) => {}
             Err(refusal @ Refusal::Unavailable { .. }) => return Err(refusal),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qnt9_model::fact::{Cause, Concurrency, Counts, Outcome, Subjects, Verdict};
+use qnt9_model::fact::{Cause, Concurrency, Counts, Outcome, RolloutTerms, Subjects, Verdict};
 use qnt9_model::policy::EnvironmentPolicy;
 use qnt9_model::{
     Actor, CallKey, CheckId, DeploymentId, EnvironmentName, JobKey, Millis, NotificationId, Place,
@@ -39,6 +39,12 @@ pub(super) struct Project {
     pub(super) deployments: BTreeMap<DeploymentId, DeploymentBook>,
     /// The rollout going on in an environment.
     pub(super) active: BTreeMap<EnvironmentName, DeploymentId>,
+    /// The same of each of its services.
+    pub(super) active_places: BTreeMap<Place, DeploymentId>,
+    /// Environments whose newest load test failed, and nobody has said why.
+    pub(super) unexplained: BTreeSet<EnvironmentName>,
+    /// Environments that did badly while they were watched, and may go back by themselves.
+    pub(super) went_bad: BTreeSet<EnvironmentName>,
     pub(super) serving: BTreeMap<Place, DeploymentId>,
     pub(super) applied: BTreeMap<Place, u64>,
     pub(super) checks: BTreeMap<CheckId, CheckBook>,
@@ -162,6 +168,13 @@ pub(super) struct DeploymentBook {
     pub(super) verdict: Verdict,
     pub(super) is_over: bool,
     pub(super) has_served: bool,
+    pub(super) terms: RolloutTerms,
+    /// Whether its smoke tests passed; `None` while they are to be run.
+    pub(super) smoke: Option<bool>,
+    pub(super) is_promoted: bool,
+    /// How many replicas of its own a rolling deployment has by now.
+    pub(super) own: u32,
+    pub(super) watch_ended: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -1,7 +1,10 @@
 //! Deployments: one at a time in an environment, and no step further than the judge and the data let.
 
-use qnt9_model::fact::{Counts, DeploymentOutcome, Verdict};
+use qnt9_model::fact::{Counts, DeploymentOutcome, Direction, Verdict};
+use qnt9_model::policy::{Promote, Strategy};
 use qnt9_model::{Actor, DeploymentId, Entry, Fact};
+
+use std::collections::BTreeSet;
 
 use super::Broken;
 use super::book::{DeploymentBook, Project};
@@ -12,9 +15,15 @@ impl Project {
             Fact::DeploymentRequested { .. } => self.request(entry),
             Fact::ReplicaReady { deployment, replica, .. } => {
                 self.known(entry, *deployment)?.ready.insert(*replica);
+                self.taken_over(*deployment, |ready| {
+                    ready.insert(*replica);
+                });
                 Ok(())
             }
             Fact::ReplicaLost { deployment, replica, .. } => {
+                self.taken_over(*deployment, |ready| {
+                    ready.remove(replica);
+                });
                 if !self.known(entry, *deployment)?.ready.remove(replica) {
                     return Err(Broken::of("replica", entry, "it was not ready"));
                 }
@@ -42,7 +51,12 @@ impl Project {
                 let known = self.under_way(entry, *deployment)?;
                 known.is_over = true;
                 let (place, percent) = (known.place.clone(), known.percent);
-                self.active.remove(&place.environment);
+                self.active_places.remove(&place);
+                let others = self.active_places.keys();
+                if !others.into_iter().any(|other| other.environment == place.environment) {
+                    self.active.remove(&place.environment);
+                    self.went_bad.remove(&place.environment);
+                }
                 if *outcome == DeploymentOutcome::Succeeded {
                     if percent != 100 {
                         let what = format!("it has {percent} % of the traffic");
@@ -55,7 +69,12 @@ impl Project {
             }
             Fact::ArmDrained { deployment } => {
                 let is_over = self.known(entry, *deployment)?.is_over;
-                if !is_over || self.serving.values().any(|serving| serving == deployment) {
+                let needs = |id: &DeploymentId| {
+                    let takes_over =
+                        |known: &DeploymentBook| known.terms.takes_over == Some(*deployment);
+                    id == deployment || self.deployments.get(id).is_some_and(takes_over)
+                };
+                if !is_over || self.serving.values().any(needs) {
                     return Err(Broken::of("traffic", entry, "it is still needed"));
                 }
                 Ok(())
@@ -66,14 +85,70 @@ impl Project {
                     return Err(Broken::of("traffic", entry, "an older generation counts"));
                 }
                 *applied = *generation;
-                let active = self.active.get(&place.environment);
+                let active = self.active_places.get(place);
                 if let Some(known) = active.and_then(|id| self.deployments.get_mut(id)) {
                     let earliest = known.carried.map_or(entry.time, |at| at.min(entry.time));
                     known.carried = Some(earliest);
                 }
                 Ok(())
             }
-            _ => Ok(()),
+            _ => self.conduct(entry),
+        }
+    }
+
+    /// What there is to rollouts beside shares of the traffic, and what comes after them.
+    fn conduct(&mut self, entry: &Entry) -> Result<(), Broken> {
+        match &entry.fact {
+            Fact::SmokeTested { deployment, passed, .. } => {
+                let known = self.under_way(entry, *deployment)?;
+                if known.smoke.replace(*passed).is_some() || known.percent > 0 {
+                    return Err(Broken::of("smoke", entry, "it was not to be tried"));
+                }
+            }
+            Fact::Promoted { deployment } => {
+                let known = self.under_way(entry, *deployment)?;
+                known.is_promoted = true;
+                if entry.actor.person().is_none() || known.percent > 0 {
+                    return Err(Broken::of("promotion", entry, "nobody was to promote it"));
+                }
+            }
+            Fact::ReplicasShifted { deployment, own, former } => {
+                let known = self.under_way(entry, *deployment)?;
+                if *own < known.own || *own > known.replicas || *former == 0 {
+                    return Err(Broken::of("rolling", entry, "replicas are lost"));
+                }
+                known.own = *own;
+            }
+            Fact::WatchEnded { deployment, verdict, .. } => {
+                let known = self.known(entry, *deployment)?;
+                if !known.has_served || std::mem::replace(&mut known.watch_ended, true) {
+                    return Err(Broken::of("watch", entry, "it was not watched"));
+                }
+                let environment = known.place.environment.clone();
+                if *verdict == Verdict::Bad {
+                    self.went_bad.insert(environment);
+                }
+            }
+            Fact::WindowWatched { deployment, .. } => {
+                let known = self.known(entry, *deployment)?;
+                if !known.has_served || known.watch_ended {
+                    return Err(Broken::of("watch", entry, "it is not watched"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Changes what is known of the ready replicas wherever they were taken over from this deployment.
+    fn taken_over(&mut self, from: DeploymentId, change: impl Fn(&mut BTreeSet<u32>)) {
+        let active = self.active_places.values().copied().collect::<Vec<_>>();
+        for id in active {
+            if let Some(known) = self.deployments.get_mut(&id)
+                && known.terms.takes_over == Some(from)
+            {
+                change(&mut known.ready);
+            }
         }
     }
 
@@ -103,6 +178,9 @@ impl Project {
             steps,
             step_for_ms,
             min_requests,
+            service,
+            direction,
+            terms,
             ..
         } = &entry.fact
         else {
@@ -111,7 +189,13 @@ impl Project {
         let broken = |invariant, what: String| Err(Broken::of(invariant, entry, what));
         let id = DeploymentId(entry.sequence);
         let environment = &place.environment;
-        if let Some(other) = self.active.insert(environment.clone(), id) {
+        let known = |other: &DeploymentId| self.deployments.get(other);
+        let same_release = |other: &DeploymentBook| {
+            other.release == *release && other.call == *call && other.place != *place
+        };
+        if let Some(other) = self.active.insert(environment.clone(), id)
+            && !known(&other).is_some_and(same_release)
+        {
             return broken("one-deployment", format!("deployment {other} is rolling out there"));
         }
         if !self.releases.contains_key(release) {
@@ -127,7 +211,11 @@ impl Project {
                 }
                 self.is_what_was_approved(entry, leg, environment, release)?;
             }
-            Actor::Person { .. } => {
+            Actor::Person { .. } | Actor::Platform => {
+                let by_itself = self.went_bad.contains(environment);
+                if entry.actor == Actor::Platform && !by_itself {
+                    return broken("gates", "nobody asked for it".to_owned());
+                }
                 let served = self.deployments.values().any(|deployment| {
                     deployment.place == *place
                         && deployment.release == *release
@@ -137,8 +225,20 @@ impl Project {
                     return broken("rollback", "it never served there".to_owned());
                 }
             }
-            Actor::Platform => return broken("gates", "nobody asked for it".to_owned()),
         }
+        let kept = terms.takes_over.and_then(|kept| self.deployments.get(&kept));
+        if terms.takes_over.is_some() && kept.is_none_or(|kept| kept.release != *release) {
+            return broken("rollback", "those replicas run another release".to_owned());
+        }
+        let ready = kept.map(|kept| kept.ready.clone()).unwrap_or_default();
+        let is_tried = service.as_ref().is_some_and(|service| !service.smoke.is_empty())
+            && *direction == Direction::Forward;
+        let has_previous = self.serving.contains_key(place);
+        let own = match terms.strategy {
+            Strategy::Rolling { max_surge, .. } if has_previous => max_surge.min(*replicas),
+            _ => *replicas,
+        };
+        self.active_places.insert(place.clone(), id);
         let rules = self.policy.as_ref().and_then(|policy| policy.environment(environment));
         let book = DeploymentBook {
             place: place.clone(),
@@ -148,10 +248,10 @@ impl Project {
             call: call.clone(),
             steps: steps.clone(),
             step_for_ms: *step_for_ms,
-            has_previous: self.serving.contains_key(place),
+            has_previous,
             carried: None,
             rules: rules.cloned(),
-            ready: Default::default(),
+            ready,
             percent: 0,
             window: 0,
             new: Counts::default(),
@@ -159,6 +259,11 @@ impl Project {
             verdict: Verdict::Undecided,
             is_over: false,
             has_served: false,
+            terms: terms.clone(),
+            smoke: (!is_tried).then_some(true),
+            is_promoted: false,
+            own,
+            watch_ended: false,
         };
         self.deployments.insert(id, book);
         Ok(())
@@ -170,8 +275,25 @@ impl Project {
         if percent <= known.percent || percent > 100 {
             return broken("shares only rise, to 100");
         }
-        if known.percent == 0 && (known.ready.len() as u32) < known.replicas {
+        if known.percent == 0 && (known.ready.len() as u32) < known.own {
             return broken("not all of its replicas are well");
+        }
+        if known.smoke != Some(true) {
+            return broken("its smoke tests have not passed");
+        }
+        let by_hand =
+            matches!(known.terms.strategy, Strategy::BlueGreen { promote: Promote::Manual, .. });
+        if by_hand && known.has_previous && !known.is_promoted {
+            return broken("nobody promoted it");
+        }
+        if known.has_previous && matches!(known.terms.strategy, Strategy::Rolling { .. }) {
+            if percent == 100 && known.own < known.replicas {
+                return broken("not all of its replicas were started");
+            }
+            (known.percent, known.carried) = (percent, None);
+            (known.new, known.old) = (Counts::default(), Counts::default());
+            known.verdict = Verdict::Undecided;
+            return Ok(());
         }
         if known.percent > 0 && known.verdict != Verdict::Good {
             return broken("its last step was not judged well");

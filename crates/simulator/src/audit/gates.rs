@@ -172,6 +172,9 @@ impl Project {
         if !self.is_triggered(rules, attempt.run) {
             return Some("nobody dispatched it".to_owned());
         }
+        if self.unexplained.contains(&rules.name) {
+            return Some("nobody noted why the load test failed".to_owned());
+        }
         if let Some(missing) =
             rules.evidence.iter().find(|rule| !self.is_proved(rule, &run.commit, subjects))
         {

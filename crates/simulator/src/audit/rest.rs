@@ -105,14 +105,17 @@ impl Auditor {
 const fn opens(fact: &Fact) -> bool {
     matches!(
         fact,
-        Fact::EvidenceRecorded { .. } | Fact::ApprovalGiven { .. } | Fact::CheckAnswered { .. }
+        Fact::EvidenceRecorded { .. }
+            | Fact::CauseNoted { .. }
+            | Fact::ApprovalGiven { .. }
+            | Fact::CheckAnswered { .. }
     )
 }
 
 impl Project {
     /// A rollout whose job was cancelled or failed goes no further: nobody waits for it.
     fn nobody_waits_for(&self, stream: &StreamId) -> Result<(), Broken> {
-        for (environment, id) in &self.active {
+        for (environment, id) in &self.active_places {
             let Some(known) = self.deployments.get(id).filter(|known| known.percent < 100) else {
                 continue;
             };

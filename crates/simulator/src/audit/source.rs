@@ -58,12 +58,26 @@ impl Project {
             }
             Fact::EvidenceRecorded { kind, environment, commit, release, passed, .. } => {
                 self.evidence_is_bound(entry)?;
+                if let Some(environment) = environment
+                    && kind == "load-test"
+                {
+                    if *passed {
+                        self.unexplained.remove(environment);
+                    } else {
+                        self.unexplained.insert(environment.clone());
+                    }
+                }
                 let (kind, environment) = (kind.clone(), environment.clone());
                 let book = EvidenceBook { kind, environment, passed: *passed };
                 if let Some(release) = release {
                     self.of_release.entry(release.clone()).or_default().push(book.clone());
                 }
                 self.of_commit.entry(commit.clone()).or_default().push(book);
+            }
+            Fact::CauseNoted { environment, .. } => {
+                if entry.actor.person().is_none() || !self.unexplained.remove(environment) {
+                    return Err(Broken::of("evidence", entry, "nothing was to be explained"));
+                }
             }
             Fact::PlanRecorded { call, environment, hash, .. } => {
                 self.plans.insert((call.attempt.run, environment.clone()), hash.clone());
@@ -89,12 +103,12 @@ impl Project {
 
     /// Evidence is about the commit of the run that recorded it, or about the release that served.
     fn evidence_is_bound(&self, entry: &Entry) -> Result<(), Broken> {
-        let (Fact::EvidenceRecorded { environment, commit, release, .. }, Actor::Job(attempt)) =
-            (&entry.fact, &entry.actor)
-        else {
-            return Err(Broken::of("evidence", entry, "only a job records evidence"));
+        let Fact::EvidenceRecorded { kind, environment, commit, release, .. } = &entry.fact else {
+            return Ok(());
         };
-        let of_run = self.runs.get(&attempt.run).is_some_and(|run| run.commit == *commit);
+        let of_run = |attempt: &qnt9_model::AttemptId| {
+            self.runs.get(&attempt.run).is_some_and(|run| run.commit == *commit)
+        };
         let serves = |wanted| {
             self.serving.iter().any(|(place, id)| {
                 let deployment = self.deployments.get(id);
@@ -102,9 +116,11 @@ impl Project {
                     && deployment.is_some_and(|deployment| Some(&deployment.release) == wanted)
             })
         };
-        let is_bound = match environment {
-            None => of_run && release.is_none(),
-            Some(_) => serves(release.as_ref()),
+        let is_bound = match (environment, &entry.actor) {
+            (None, Actor::Job(attempt)) => of_run(attempt) && release.is_none(),
+            (Some(_), Actor::Job(_)) => serves(release.as_ref()),
+            (Some(_), Actor::Platform) => kind == "watched" && serves(release.as_ref()),
+            _ => return Err(Broken::of("evidence", entry, "only a job records evidence")),
         };
         if is_bound { Ok(()) } else { Err(Broken::of("evidence", entry, "it is about nothing")) }
     }

@@ -12,6 +12,8 @@ pub(crate) enum Deed {
     Resolve,
     Rollback,
     Abort,
+    Promote,
+    Note,
     Secret,
     Terraform,
     Platform,
@@ -19,7 +21,7 @@ pub(crate) enum Deed {
 }
 
 /// How many kinds there are.
-pub(crate) const DEED_KINDS: usize = 13;
+pub(crate) const DEED_KINDS: usize = 15;
 
 impl Deed {
     pub(crate) const ALL: [Self; DEED_KINDS] = [
@@ -32,6 +34,8 @@ impl Deed {
         Self::Resolve,
         Self::Rollback,
         Self::Abort,
+        Self::Promote,
+        Self::Note,
         Self::Secret,
         Self::Terraform,
         Self::Platform,

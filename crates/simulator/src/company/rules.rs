@@ -18,6 +18,10 @@ pub(crate) struct Strictness {
     staging_approved: bool,
     staging_canary: bool,
     extra: Extra,
+    /// How development is delivered to, and whether what serves there is watched.
+    development: &'static str,
+    watched: bool,
+    smoke: bool,
 }
 
 /// Rules about time and about outside programs.
@@ -66,6 +70,15 @@ impl Strictness {
                     .then(|| (random.between(-60..=20), random.between(30..=240))),
                 checks: random.chance(400),
             },
+            development: random.pick([
+                "replicas = 1\n",
+                "replicas = 2\nrollout = { strategy = \"blue-green\", keep = \"10m\" }\n",
+                "replicas = 1\nrollout = { strategy = \"blue-green\", promote = \"manual\" }\n",
+                "replicas = 4\nrollout = { strategy = \"rolling\" }\n",
+                "replicas = 3\nrollout = { strategy = \"rolling\", max_surge = 2, max_unavailable = 1 }\n",
+            ]),
+            watched: random.chance(500),
+            smoke: random.chance(400),
         }
     }
 
@@ -84,8 +97,11 @@ impl Strictness {
             extra: Extra {
                 windows: Windows::Written("Mon-Fri 08:00-18:00 Europe/Berlin"),
                 freeze: None,
-                checks: false,
+                checks: true,
             },
+            development: "replicas = 1\n",
+            watched: false,
+            smoke: false,
         }
     }
 }
@@ -147,13 +163,20 @@ pub(crate) fn rules(name: &str, strict: &Strictness, now: Millis) -> String {
         )
     });
     let freeze = freeze.unwrap_or_default();
+    let development = strict.development;
+    let watch = if strict.watched {
+        "watch = { for = \"10m\", p99 = \"500ms\" }\nnotify = \"CHAT\"\n"
+    } else {
+        ""
+    };
+    let smoke = if strict.smoke { "smoke = [\"/ready\"]\n" } else { "" };
     format!(
-        "[project]\nname = \"{name}\"\n\n[service.stock]\ncommand = [\"bin/stock\", \"serve\"]\nreplicas = 2\n\n\
-         [environment.development]\nbranches = [\"develop\"]\nreplicas = 1\n\n\
+        "[project]\nname = \"{name}\"\n\n[service.stock]\ncommand = [\"bin/stock\", \"serve\"]\nreplicas = 2\n{smoke}[service.auth]\ncommand = [\"bin/auth\"]\n\n\
+         [environment.development]\nbranches = [\"develop\"]\n{development}{watch}\n\
          [environment.staging]\nbranches = [\"main\"]\n{staging}{staging_rollout}\n\
          [environment.production]\nbranches = [\"main\"]\n{trigger}\
          approvals = {{ needed = {needed}, from = [\"alice\", \"bob\", \"carol\", \"dave\", \"erin\"], exclude = \"{exclude}\", expire_after = \"{expire}\" }}\n\
-         {wait}{evidence}{rollout}{windows}{checks}{freeze}"
+         {wait}{evidence}{rollout}{watch}{windows}{checks}{freeze}"
     )
 }
 

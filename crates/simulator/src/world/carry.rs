@@ -56,8 +56,7 @@ impl World<'_> {
                 return self.drain(stream, place, *deployment, order);
             }
             Order::DrainReplica(_, deployment, replica) => {
-                let (deployment, replica) = (*deployment, *replica);
-                self.hand_in(stream, Command::ReplicaDrained { deployment, replica }, arm());
+                return self.drain_replica(stream, *deployment, *replica, order);
             }
             Order::SmokeTest(deployment) => {
                 let (deployment, passed) = (*deployment, !random.chance(100));

@@ -1,5 +1,7 @@
 //! What people do, at right moments and at wrong ones.
 
+use std::ops::Range;
+
 use qnt9_engine::state::{LegPhase, Project, Run};
 use qnt9_model::command::{Again, Decision};
 use qnt9_model::fact::Subjects;
@@ -16,6 +18,8 @@ use crate::server::Server;
 
 use super::{DAY, Event, HOUR, Letter, MINUTE, Origin, World};
 
+/// Which of the people the rules name as approvers.
+const APPROVERS: Range<usize> = 1..6;
 const ENVIRONMENTS: [&str; 4] = ["production", "production", "staging", "development"];
 const PROJECTS: [(&str, bool, u32); 3] = [("shop", false, 1), ("srs", true, 20), ("lab", false, 1)];
 
@@ -101,7 +105,10 @@ impl World<'_> {
         let id = mix(self.current, 0);
         let at = self.next_routine(self.clock, id);
         self.agree(at, id, Event::Routine { person, nth: nth + 1 });
-        let deed = Deed::ALL[random.weighted(&self.swarm.deeds)];
+        let mut deed = Deed::ALL[random.weighted(&self.swarm.deeds)];
+        if deed == Deed::Push && self.reviews_instead(person, random) {
+            deed = Deed::Approve;
+        }
         let name = self.people[person].name.clone();
         let is_echo = random.chance(self.swarm.messages.echoed);
         let Some(server) = self.server.take() else { return Ok(()) };
@@ -121,6 +128,13 @@ impl World<'_> {
             self.later(1, Event::Arrives(Box::new(letter)));
         }
         Ok(())
+    }
+
+    /// In an office those who approve seldom push: otherwise all of them would soon be authors of
+    /// what they are to approve.
+    fn reviews_instead(&self, person: usize, random: &mut Random) -> bool {
+        let is_office = self.options.rhythm != Rhythm::Dense;
+        is_office && APPROVERS.contains(&person) && !random.chance(50)
     }
 
     /// What a person writes, if they find something to do.
@@ -163,6 +177,10 @@ impl World<'_> {
             Deed::Abort => {
                 ask(Command::AbortRollout { environment: random.pick(ENVIRONMENTS).into() })
             }
+            Deed::Promote => {
+                ask(Command::Promote { environment: random.pick(ENVIRONMENTS).into() })
+            }
+            Deed::Note => ask(note(project, random)),
             Deed::Secret => ask(secret(random)),
             Deed::Terraform => ask(self.terraform(&who, &stream, random)),
             Deed::Platform => {
@@ -277,7 +295,7 @@ impl World<'_> {
     fn approver(&self, project: &Project, run: RunId, random: &mut Random) -> Option<Actor> {
         let by = match random.below(10) {
             0..=2 => project.runs.get(&run)?.cause.by().to_owned(),
-            3..=7 => random.one_of(&self.people[1..6])?.name.clone(),
+            3..=7 => random.one_of(&self.people[APPROVERS])?.name.clone(),
             _ => return None,
         };
         let person = self.people.iter().find(|person| person.name == by)?;
@@ -312,7 +330,7 @@ impl World<'_> {
                 role: random.pick([Role::Developer, Role::Viewer]),
             },
             _ => {
-                let person = random.one_of(&self.people[1..6])?.clone();
+                let person = random.one_of(&self.people[APPROVERS])?.clone();
                 Command::ChangeRole { role: person.role, person: person.name }
             }
         })
@@ -443,6 +461,18 @@ fn resolve(project: &Project, random: &mut Random) -> Option<Command> {
     let decision =
         random.pick([Decision::Rerun, Decision::Resume, Decision::Resume, Decision::Abandon]);
     Some(Command::ResolveLost { run, job, decision })
+}
+
+/// Somebody writes down why the last load test failed, and sometimes of one that did not.
+fn note(project: &Project, random: &mut Random) -> Command {
+    let kind = "load-test".to_owned();
+    let unexplained = |name: &&str| {
+        let newest = project.newest_evidence(&(**name).into(), "load-test");
+        newest.is_some_and(qnt9_engine::state::Evidence::is_unexplained)
+    };
+    let needed = ENVIRONMENTS.into_iter().find(|name| unexplained(&name));
+    let environment = needed.unwrap_or_else(|| random.pick(ENVIRONMENTS)).into();
+    Command::NoteCause { environment, kind, cause: "the cache was cold".to_owned() }
 }
 
 fn rollback(project: &Project, random: &mut Random) -> Option<Command> {

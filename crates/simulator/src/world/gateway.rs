@@ -25,6 +25,8 @@ pub(crate) struct Gateway {
     /// Deployments that ever had traffic, and those of whose requests none is in flight any more.
     used: BTreeSet<(StreamId, DeploymentId)>,
     drained: BTreeSet<(StreamId, DeploymentId)>,
+    /// The same of single replicas that make room for others.
+    replicas_drained: BTreeSet<(StreamId, DeploymentId, u32)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,6 +64,29 @@ impl Gateway {
     fn carries(&self, stream: &StreamId, deployment: DeploymentId) -> bool {
         let here = self.carried.iter().filter(|((at, _), _)| at == stream);
         here.flat_map(|(_, carried)| &carried.arms).any(|arm| arm.deployment == deployment)
+    }
+
+    /// Whether requests are sent to where a replica answers.
+    fn sends_to(&self, key: &(StreamId, DeploymentId, u32)) -> bool {
+        let replica = self.replicas.get(key);
+        let Some(address) = replica.and_then(|replica| replica.address.as_ref()) else {
+            return false;
+        };
+        let here = self.carried.iter().filter(|((at, _), _)| *at == key.0);
+        here.flat_map(|(_, carried)| &carried.arms).any(|arm| arm.backends.contains(address))
+    }
+
+    /// An address at which nothing answers yet.
+    fn free_address(&self, random: &mut Random) -> String {
+        let is_taken = |address: &String| {
+            self.replicas.values().any(|replica| replica.address.as_ref() == Some(address))
+        };
+        loop {
+            let address = format!("127.0.0.1:{}", 10_000 + random.below(50_000));
+            if !is_taken(&address) {
+                return address;
+            }
+        }
     }
 
     fn has_canary(&self) -> bool {
@@ -112,7 +137,7 @@ impl World<'_> {
             let from = Origin::Arm(Box::new(order.clone()));
             self.later(delay, Event::Arrives(Box::new(Letter::new(ask, from))));
         }
-        if self.gateway.has_canary() && !self.gateway.is_counting {
+        if self.counts() && !self.gateway.is_counting {
             self.gateway.is_counting = true;
             self.later(15 * SECOND, Event::Window);
         }
@@ -153,11 +178,43 @@ impl World<'_> {
                 self.send(letter, random);
             }
         }
-        self.gateway.is_counting = self.gateway.has_canary();
+        self.watch_window(window, random);
+        self.gateway.is_counting = self.counts();
         if self.gateway.is_counting {
             self.later(random.between(10 * SECOND..=40 * SECOND), Event::Window);
         }
         Ok(())
+    }
+
+    /// Whether anybody asks what the gateway counts.
+    fn counts(&self) -> bool {
+        self.gateway.has_canary() || !self.watched().is_empty()
+    }
+
+    /// The deployments whose releases serve and are watched.
+    fn watched(&self) -> Vec<(StreamId, DeploymentId)> {
+        let projects = self.server.iter().flat_map(|server| &server.state.projects);
+        let of_project = |(stream, project): (&StreamId, &qnt9_engine::state::Project)| {
+            let serving = project.places.values().filter_map(|place| place.serving);
+            let watched = serving
+                .filter(|id| project.deployments.get(id).is_some_and(|d| d.is_watched()))
+                .map(|id| (stream.clone(), id));
+            watched.collect::<Vec<_>>()
+        };
+        projects.flat_map(of_project).collect()
+    }
+
+    /// Tells what was counted of releases that are watched.
+    fn watch_window(&mut self, window: u64, random: &mut Random) {
+        for (stream, deployment) in self.watched() {
+            let bad = self.quality(&stream, deployment) != Quality::Good || random.chance(20);
+            let requests = random.below(100);
+            let counts = Counts { requests, bad: if bad { requests / 2 } else { 0 } };
+            let slow = if random.chance(20) { requests / 3 } else { 0 };
+            let command = Command::WatchWindow { deployment, window, counts, slow };
+            let ask = qnt9_model::Ask { stream, by: qnt9_model::Actor::Platform, command };
+            self.send(Letter::new(ask, Origin::Nobody), random);
+        }
     }
 
     fn quality(&self, stream: &StreamId, deployment: DeploymentId) -> Quality {
@@ -199,12 +256,14 @@ impl World<'_> {
             wanted.iter().map(|one| (stream.clone(), one.deployment, one.replica)).collect();
         let running: Vec<_> = self.gateway.replicas.keys().cloned().collect();
         for key in running.into_iter().filter(|key| key.0 == *stream && !keys.contains(key)) {
-            if self.gateway.carries(stream, key.1) {
+            let makes_room = self.gateway.replicas_drained.remove(&key);
+            if self.gateway.sends_to(&key) || (self.gateway.carries(stream, key.1) && !makes_room) {
                 let what = format!("replicas of deployment {} stop while it has traffic", key.1);
                 return Err(Broken::new("traffic", what));
             }
             let arm = (stream.clone(), key.1);
-            if self.gateway.used.contains(&arm) && !self.gateway.drained.contains(&arm) {
+            let has_drained = makes_room || self.gateway.drained.contains(&arm);
+            if self.gateway.used.contains(&arm) && !has_drained {
                 let what = format!("replicas of deployment {} stop before it has drained", key.1);
                 return Err(Broken::new("traffic", what));
             }
@@ -238,14 +297,16 @@ impl World<'_> {
         random: &mut Random,
     ) {
         let key = (stream.clone(), deployment, replica);
-        let Some(known) = self.gateway.replicas.get_mut(&key) else { return };
+        let Some(known) = self.gateway.replicas.get(&key) else { return };
         let quality = self.qualities.get(known.release.as_str());
         let command = if quality == Some(&Quality::Dead) {
             let report = "GET /health: expected 200, got connection refused".to_owned();
             Command::ReplicaFailed { deployment, replica, report }
         } else {
-            let address = format!("127.0.0.1:{}", 10_000 + random.below(50_000));
-            known.address = Some(address.clone());
+            let address = self.gateway.free_address(random);
+            if let Some(known) = self.gateway.replicas.get_mut(&key) {
+                known.address = Some(address.clone());
+            }
             Command::ReplicaReady { deployment, replica, address }
         };
         self.hand_in(stream, command, Origin::Nobody);
@@ -266,6 +327,26 @@ impl World<'_> {
         self.gateway.drained.insert((stream.clone(), deployment));
         let from = Origin::Arm(Box::new(order.clone()));
         self.hand_in(stream, Command::ArmDrained { deployment }, from);
+        Ok(())
+    }
+
+    /// Says that nothing is in flight to one replica, which gets no requests any more.
+    pub(super) fn drain_replica(
+        &mut self,
+        stream: &StreamId,
+        deployment: DeploymentId,
+        replica: u32,
+        order: &Order,
+    ) -> Result<(), Broken> {
+        let key = (stream.clone(), deployment, replica);
+        if self.gateway.sends_to(&key) {
+            let what =
+                format!("replica {replica} of deployment {deployment} drains, and has traffic");
+            return Err(Broken::new("traffic", what));
+        }
+        self.gateway.replicas_drained.insert(key);
+        let from = Origin::Arm(Box::new(order.clone()));
+        self.hand_in(stream, Command::ReplicaDrained { deployment, replica }, from);
         Ok(())
     }
 }

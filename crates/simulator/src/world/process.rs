@@ -335,7 +335,7 @@ impl World<'_> {
             service: "stock".to_owned(),
             configuration: vec![("chart".to_owned(), "sha256:00".to_owned())],
             bytes: 1_000,
-            further: Vec::new(),
+            further: if random.chance(200) { vec!["auth".to_owned()] } else { Vec::new() },
         }
     }
 
