@@ -119,6 +119,11 @@ pub enum Command {
     /// Run folders of cases that others wrote for the workflow language
     #[command(subcommand)]
     Conformance(Conformance),
+    /// Evaluate an expression of the workflow language and print its value as JSON
+    Expr(Expr),
+    /// Run folders of cases that others wrote for the workflow language
+    #[command(subcommand)]
+    Conformance(Conformance),
 
     /// Terraform state (inside a step)
     #[command(subcommand)]
@@ -616,6 +621,24 @@ pub enum Workflow {
     Check {
         /// The files [default: all in .github/workflows]
         files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Expr {
+    /// The expression, with or without `${{ }}` around it
+    pub expression: String,
+    /// A JSON object with the contexts: {"github": {"ref": "refs/heads/main"}}
+    #[arg(long, value_name = "FILE")]
+    pub context: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Conformance {
+    /// Expressions, in the format of GitHub's own suite
+    Expressions {
+        /// The folder of .json files
+        dir: PathBuf,
     },
 }
 
