@@ -7,6 +7,7 @@ mod mutants;
 mod prove;
 mod tools;
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
@@ -61,7 +62,24 @@ fn ci(args: &[String]) -> Result<()> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     run("clippy", "cargo", &clippy)?;
     test(&[])?;
+    conformance()?;
     mutants::changed(base)
+}
+
+/// Runs the cases that others wrote, where they lie beside the checkout.
+fn conformance() -> Result<()> {
+    /// The kinds of cases, as the command and the folder are called.
+    const KINDS: &[(&str, &str)] = &[("expressions", "expressions")];
+    for (kind, folder) in KINDS {
+        let folder = format!("../shared/conformance/{folder}");
+        if !Path::new(&folder).is_dir() {
+            tools::say(&format!("\n== no cases for {kind}: {folder} is not there"));
+            continue;
+        }
+        let command = ["run", "--package", "qnt9", "--locked", "--quiet", "--", "conformance"];
+        run("cases", "cargo", &[&command[..], &[*kind, folder.as_str()]].concat())?;
+    }
+    Ok(())
 }
 
 /// Installs what the tests need and runs them. The binary is built first: whole-program tests start
