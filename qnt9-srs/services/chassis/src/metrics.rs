@@ -20,9 +20,11 @@ pub struct Metrics {
     service: &'static str,
     release: String,
     started: SystemTime,
-    /// By route, method and status.
-    requests: Mutex<BTreeMap<(String, &'static str, u16), Series>>,
+    /// By route, then by method and status.
+    requests: Mutex<BTreeMap<String, Answers>>,
 }
+
+type Answers = BTreeMap<(&'static str, u16), Series>;
 
 #[derive(Clone, Default)]
 struct Series {
@@ -45,7 +47,11 @@ impl Metrics {
     /// Counts one answer. `route` is the pattern that matched, not the path: there are few of them.
     pub fn answered(&self, route: &str, method: &'static str, status: u16, took: Duration) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let series = requests.entry((route.to_owned(), method, status)).or_default();
+        if !requests.contains_key(route) {
+            requests.insert(route.to_owned(), Answers::new());
+        }
+        let Some(answers) = requests.get_mut(route) else { return };
+        let series = answers.entry((method, status)).or_default();
         if let Some(bucket) = BUCKETS.iter().position(|end| took.as_secs_f64() <= *end) {
             series.buckets[bucket] += 1;
         }
@@ -88,10 +94,12 @@ impl Metrics {
              # TYPE http_request_duration_seconds histogram"
         )?;
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for ((route, method, status), series) in &requests {
-            let route = label(route);
-            let labels = format!("route=\"{route}\",method=\"{method}\",status=\"{status}\"");
-            series.write(text, &labels)?;
+        for (route, answers) in &requests {
+            for ((method, status), series) in answers {
+                let route = label(route);
+                let labels = format!("route=\"{route}\",method=\"{method}\",status=\"{status}\"");
+                series.write(text, &labels)?;
+            }
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ pub fn router(service: Arc<Service>, own: Router) -> Router {
 /// Names the release in every answer, counts it, and logs the answers somebody should look at.
 async fn observe(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let method = method_name(request.method());
-    let path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let started = Instant::now();
     let mut response = next.run(request).await;
@@ -80,7 +80,7 @@ async fn observe(State(service): State<Arc<Service>>, request: Request, next: Ne
     let probe = matches!(route, "/readyz" | "/health");
     if (status.is_server_error() && !probe) || took > service.config.slow_request {
         let (status, took_ms) = (status.as_u16(), took.as_millis());
-        log::warn(&format!("{method} {path} answered {status} in {took_ms} ms"));
+        log::warn(&format!("{method} {} answered {status} in {took_ms} ms", uri.path()));
     }
     if let Ok(release) = HeaderValue::from_str(&service.config.release) {
         response.headers_mut().insert(RELEASE_HEADER, release);
