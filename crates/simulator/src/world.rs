@@ -128,6 +128,7 @@ pub(crate) struct World<'a> {
     servers: u64,
     /// A server that was paused and does not know that another one took over.
     paused: Option<Server>,
+    looks: commit::Looks,
     /// What the log folded to some time ago.
     snapshot: Option<Server>,
     inbox: Vec<Letter>,
@@ -181,6 +182,7 @@ impl<'a> World<'a> {
             server: None,
             servers: 0,
             paused: None,
+            looks: commit::Looks::default(),
             snapshot: None,
             inbox: Vec::new(),
             is_committing: false,

@@ -18,6 +18,38 @@ const KEPT_SNAPSHOT_FACTS: u64 = 1_800;
 /// The whole state is looked at when so many facts came since the last time.
 const REST_FACTS: u64 = 400;
 
+/// A year's state is large: what looks at all of it comes so many times more seldom there, and ever
+/// more so as it grows.
+const OFFICE_SELDOM: u64 = 50;
+const OFFICE_GROWTH: u64 = 8;
+
+/// When the whole state is looked at next.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Looks {
+    rest: Look,
+    snapshot: Look,
+    kept_snapshot: Look,
+}
+
+/// The number of facts at which it is time for something.
+#[derive(Clone, Debug, Default)]
+struct Look(u64);
+
+impl Look {
+    /// Whether it is time for what is to be done after `every` so many facts.
+    fn is_due(&mut self, facts: u64, every: u64, rhythm: Rhythm) -> bool {
+        let pause = match rhythm {
+            Rhythm::Dense => every,
+            Rhythm::Office { .. } => every * OFFICE_SELDOM + facts / OFFICE_GROWTH,
+        };
+        let is_due = self.0 > 0 && facts >= self.0;
+        if is_due || self.0 == 0 {
+            self.0 = facts + pause;
+        }
+        is_due
+    }
+}
+
 /// What becomes of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
@@ -162,20 +194,14 @@ impl World<'_> {
             return Ok(());
         }
         self.auditor.agrees_with(&server.state, entries, now)?;
-        let facts = self.auditor.facts;
-        // A year is long: there these are as rare as its state is large.
-        let rarer = if self.options.rhythm == Rhythm::Dense { 1 } else { 50 };
-        let passed = |every: u64| {
-            let every = every * rarer;
-            facts / every != (facts - entries.len() as u64) / every
-        };
-        if passed(REST_FACTS) {
+        let (facts, rhythm) = (self.auditor.facts, self.options.rhythm);
+        if self.looks.rest.is_due(facts, REST_FACTS, rhythm) {
             super::rest::check(&server.state, &self.auditor, self.server_time())?;
         }
-        if passed(SNAPSHOT_FACTS) {
+        if self.looks.snapshot.is_due(facts, SNAPSHOT_FACTS, rhythm) {
             self.snapshot = Some(server.bare());
         }
-        if passed(KEPT_SNAPSHOT_FACTS) {
+        if self.looks.kept_snapshot.is_due(facts, KEPT_SNAPSHOT_FACTS, rhythm) {
             server.keep_snapshots(&mut self.disk).map_err(|e| Broken::new("snapshot", e))?;
             let resumed =
                 Server::from_snapshots(&self.disk).map_err(|e| Broken::new("snapshot", e))?;
