@@ -28,8 +28,6 @@ pub enum Area {
     Agreement,
     /// Secrets.
     Secret,
-    /// This machine, the server, an environment.
-    Machine,
 }
 
 /// A kind of mistake, known by its code.

@@ -136,6 +136,11 @@ impl Client {
         self.send(|| self.request(Method::DELETE, path)).await.map(drop)
     }
 
+    /// DELETE with a body of JSON, no answer.
+    pub async fn delete_with(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
+        self.send(|| self.request(Method::DELETE, path).json(body)).await.map(drop)
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }

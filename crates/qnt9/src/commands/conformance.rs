@@ -1,5 +1,8 @@
 //! `qnt9 conformance`: folders of cases that others wrote, run against this program.
 
+mod actionlint;
+mod workflows;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +20,9 @@ use crate::failure::{Exit, Failure};
 struct Report {
     passed: usize,
     failed: Vec<Failed>,
+    /// Cases that need what is not here, and what.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    passed_over: Vec<String>,
 }
 
 /// A case that came out otherwise than it should.
@@ -35,6 +41,8 @@ pub fn run(common: &Common, args: &Conformance) -> Result<ExitCode, Failure> {
     let mut report = Report::default();
     match args {
         Conformance::Expressions { dir } => expressions(dir, &mut report)?,
+        Conformance::Workflows { dir } => workflows::run(dir, &mut report)?,
+        Conformance::Actionlint { dir } => actionlint::run(dir, &mut report)?,
     }
     print(format(common), &report, render);
     let passed = report.failed.is_empty();
@@ -97,6 +105,9 @@ fn render(report: &Report) -> String {
             [format!("{file}: {case}"), indented("expected", expected), indented("got", got)];
         text.push_str(&lines.join("\n"));
         text.push('\n');
+    }
+    for case in &report.passed_over {
+        text.push_str(&format!("passed over: {case}\n"));
     }
     text.push_str(&format!("{} passed, {} failed", report.passed, report.failed.len()));
     text

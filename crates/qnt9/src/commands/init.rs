@@ -51,8 +51,11 @@ fn nothing_to_run(dir: &Path) -> Failure {
 
 /// Nothing is begun when a file is in the way.
 fn check_free(dir: &Path, files: &[Proposed], force: bool) -> Result<(), Failure> {
-    let there: Vec<&str> =
-        files.iter().map(|file| file.path.as_str()).filter(|path| dir.join(path).exists()).collect();
+    let there: Vec<&str> = files
+        .iter()
+        .map(|file| file.path.as_str())
+        .filter(|path| dir.join(path).exists())
+        .collect();
     if there.is_empty() || force {
         return Ok(());
     }
@@ -114,7 +117,10 @@ mod tests {
         let files = [Proposed { path: "qnt9.toml".to_owned(), text: "new".to_owned() }];
         std::fs::write(folder.path().join("qnt9.toml"), "old").unwrap();
         let refused = check_free(folder.path(), &files, false).unwrap_err().to_string();
-        assert!(refused.contains("qnt9.toml is there already") && refused.contains("--force"), "{refused}");
+        assert!(
+            refused.contains("qnt9.toml is there already") && refused.contains("--force"),
+            "{refused}"
+        );
         check_free(folder.path(), &files, true).unwrap();
         write(folder.path(), &files[0]).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("qnt9.toml")).unwrap(), "new");

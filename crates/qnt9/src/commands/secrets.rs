@@ -1,8 +1,12 @@
-//! `qnt9 secrets set|list|rm`
+//! `qnt9 secrets set|list|rm|check`
+
+mod check;
+mod live;
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::process::ExitCode;
 
+use qnt9_inspect::secret::judge;
 use qnt9_server::api::shapes::{SecretShape, SecretValue};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -13,11 +17,16 @@ use crate::failure::Failure;
 use crate::render::things;
 use crate::talk;
 
+pub use check::{Secret as KnownSecret, compare};
+
 /// The most bytes that a value may have; as on GitHub.
 const VALUE_BYTES_MAX: u64 = 48 * 1024;
 
 /// Sets, lists or removes secrets.
 pub async fn run(common: &Common, args: &Secrets) -> Result<ExitCode, Failure> {
+    if let Secrets::Check(args) = args {
+        return check::run(common, args).await;
+    }
     let ask = Asking::of(common).await?;
     match args {
         Secrets::List => {
@@ -26,6 +35,11 @@ pub async fn run(common: &Common, args: &Secrets) -> Result<ExitCode, Failure> {
         }
         Secrets::Set(secret) => {
             let value = if io::stdin().is_terminal() { typed(secret)? } else { piped()? };
+            // It is set all the same: only its owner knows what it is for.
+            if let Some(problem) = judge(&secret.name, &value) {
+                let code = problem.code.id;
+                talk::say(&format!("warning: {} ({code})\nhint: {}", problem.message, problem.hint));
+            }
             ask.client.put(&ask.path(&below(secret)), &SecretValue { value }).await?;
             ask.print(&shape(secret), |_, _| format!("set {}", words(secret)));
         }
@@ -33,7 +47,7 @@ pub async fn run(common: &Common, args: &Secrets) -> Result<ExitCode, Failure> {
             ask.client.delete(&ask.path(&below(secret))).await?;
             ask.print(&shape(secret), |_, _| format!("removed {}", words(secret)));
         }
-        Secrets::Check(_) => return Err(Failure::new("not built yet")),
+        Secrets::Check(_) => unreachable!("it may ask no server, and was carried out before"),
     }
     Ok(ExitCode::SUCCESS)
 }

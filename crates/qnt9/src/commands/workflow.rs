@@ -1,78 +1,27 @@
-//! `qnt9 workflow check`
+//! `qnt9 workflow`: what is wrong with workflow files, what an event would start, what a change changes.
+
+mod check;
+mod diff;
+mod plan;
+mod sarif;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use qnt9_workflow::Diagnostic;
-use serde::Serialize;
-
-use super::asking::{format, print};
 use crate::cli::{Common, Workflow};
-use crate::failure::{Exit, Failure};
-use crate::render::{count, diagnostics};
+use crate::failure::Failure;
 
 /// Where workflows lie in a repository.
 const FOLDER: &str = ".github/workflows";
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Checked {
-    /// The files that were read.
-    files: Vec<String>,
-    /// What is wrong in them.
-    problems: Vec<Problem>,
-}
-
-/// Something wrong.
-#[derive(Serialize)]
-struct Problem {
-    file: String,
-    /// From 1.
-    line: u32,
-    /// In characters, from 1.
-    column: u32,
-    message: String,
-    hint: Option<String>,
-}
-
-impl From<&Diagnostic> for Problem {
-    fn from(diagnostic: &Diagnostic) -> Self {
-        Self {
-            file: diagnostic.file.clone(),
-            line: diagnostic.line,
-            column: diagnostic.column,
-            message: diagnostic.message.clone(),
-            hint: diagnostic.hint.clone(),
-        }
+/// Carries out a command about workflow files.
+pub async fn run(common: &Common, args: &Workflow) -> Result<ExitCode, Failure> {
+    match args {
+        Workflow::Check(args) => check::run(common, args),
+        Workflow::Plan(args) => plan::run(common, args),
+        Workflow::Diff(args) => diff::run(common, args).await,
     }
-}
-
-/// Says exactly what is wrong with workflow files.
-pub fn run(common: &Common, args: &Workflow) -> Result<ExitCode, Failure> {
-    let Workflow::Check { files } = args;
-    let files = if files.is_empty() { all(Path::new(FOLDER))? } else { files.clone() };
-    let (mut checked, mut drawn) =
-        (Checked { files: Vec::new(), problems: Vec::new() }, String::new());
-    for file in &files {
-        let name = file.display().to_string();
-        let text = fs::read_to_string(file)
-            .map_err(|error| Failure::because(format!("cannot read {name}"), &error))?;
-        if let Err(diagnostics) = qnt9_workflow::parse(&name, &text) {
-            drawn.push_str(&diagnostics::draw(&text, &diagnostics));
-            checked.problems.extend(diagnostics.iter().map(Problem::from));
-        }
-        checked.files.push(name);
-    }
-    let right = checked.problems.is_empty();
-    print(format(common), &checked, |checked| {
-        let problems = match checked.problems.len() {
-            0 => "nothing is wrong".to_owned(),
-            number => count(number, "problem"),
-        };
-        format!("{drawn}{}: {problems}", count(checked.files.len(), "file"))
-    });
-    Ok(if right { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
 }
 
 /// The workflow files of a folder, by name.
@@ -97,6 +46,31 @@ fn all(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
+fn read(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file)
+        .map_err(|error| Failure::because(format!("cannot read {}", file.display()), &error))
+}
+
+/// The repository that a workflow file belongs to: the folder that holds `.github`, or else that in
+/// which the command is called.
+fn repository_of(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| folder.ends_with(FOLDER));
+    match folder.and_then(|folder| folder.ancestors().nth(2)) {
+        Some(root) if root.as_os_str().is_empty() => PathBuf::from("."),
+        Some(root) => root.to_owned(),
+        None => PathBuf::from("."),
+    }
+}
+
+/// A file of a repository; none when the path leads out of it or nothing can be read there.
+fn file_of(repository: &Path, path: &str) -> Option<String> {
+    let path = Path::new(path);
+    let is_inside = path
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+    if is_inside { fs::read_to_string(repository.join(path)).ok() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +92,19 @@ mod tests {
         assert!(all(folder.path()).unwrap_err().to_string().contains("has no workflow"));
         let gone = folder.path().join("gone");
         assert!(all(&gone).unwrap_err().to_string().contains("run this in a repository"));
+    }
+
+    #[test]
+    fn files_are_read_within_the_repository_only() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "x").unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        assert_eq!(file_of(folder.path(), "./a"), Some("x".to_owned()));
+        assert_eq!(file_of(&inner, "../a"), None);
+        assert_eq!(file_of(&inner, "/etc/hostname"), None);
+        assert_eq!(repository_of(Path::new(".github/workflows/a.yml")), Path::new("."));
+        assert_eq!(repository_of(Path::new("x/.github/workflows/a.yml")), Path::new("x"));
+        assert_eq!(repository_of(Path::new("a.yml")), Path::new("."));
     }
 }

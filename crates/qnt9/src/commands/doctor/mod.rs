@@ -1,152 +1,187 @@
-//! `qnt9 doctor`: it looks, and neither fetches nor changes anything.
+//! `qnt9 doctor`: looks at this machine, a repository, an environment, and says what is lacking, where, why,
+//! and what to do. It fetches nothing; it changes nothing unless `--fix` is said.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+mod cluster;
+mod environment;
+mod machine;
+mod repository;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
 use std::process::ExitCode;
 
-use qnt9_runner::tools::Fetch;
-use qnt9_store::folder::Holder;
 use serde::Serialize;
 
 use super::asking::{format, print};
-use crate::cli::Common;
+use crate::cli::{Common, Doctor, DoctorWhat};
 use crate::failure::{Exit, Failure};
-use crate::places;
-use crate::render::Table;
-use crate::up::preflight::{Need, Wanted, look};
+use crate::render::count;
 
-/// The port that `qnt9 up` takes when nobody says another.
-const PORT_USUAL: u16 = 9009;
-/// What `qnt9 up` fetches when it is missing.
-const FETCHED: [&str; 2] = ["terraform", "PostgreSQL"];
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Ok,
+    /// It works today by luck.
+    Warn,
+    /// It does not work, or will not.
+    Fail,
+}
 
-/// What this machine has and lacks: what `--json` prints.
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// `machine.git`, or the code of a mistake.
+    pub id: String,
+    /// `machine`, `workflow`, `terraform`, ...
+    pub category: String,
+    pub verdict: Verdict,
+    /// What was found, in one sentence.
+    pub found: String,
+    /// What the check is for.
+    pub explanation: String,
+    /// What to do, where something is to be done.
+    pub hint: Option<String>,
+    /// Where in the repository.
+    #[serde(flatten)]
+    pub place: Option<Place>,
+    /// `--fix` mended it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fixed: bool,
+}
+
+/// A place in a file of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// In characters, from 1.
+    pub column: u32,
+}
+
+impl Check {
+    /// A check of this id, which came out well.
+    pub fn ok(id: &str, found: impl Into<String>, explanation: &str) -> Self {
+        let category = id.split('.').next().unwrap_or(id);
+        Self {
+            id: id.to_owned(),
+            category: category.to_owned(),
+            verdict: Verdict::Ok,
+            found: found.into(),
+            explanation: explanation.to_owned(),
+            hint: None,
+            place: None,
+            fixed: false,
+        }
+    }
+
+    /// The same, but not well.
+    pub fn but(mut self, verdict: Verdict, hint: impl Into<String>) -> Self {
+        self.verdict = verdict;
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// What `--json` prints.
 #[derive(Serialize)]
 struct Examination {
-    /// The data folder.
-    data: PathBuf,
-    /// The master key's file, and whether it is there.
-    key: PathBuf,
-    key_there: bool,
-    /// The server that holds the data folder.
-    server: Option<Holder>,
-    /// What a delivery needs.
-    needs: Vec<Need>,
+    checks: Vec<Check>,
+    warnings: usize,
+    failures: usize,
 }
 
-/// Looks at everything; exit code 4 when something is missing.
-pub async fn run(common: &Common, _args: &crate::cli::Doctor) -> Result<ExitCode, Failure> {
-    let data = places::data_folder(common.data.as_deref())?;
-    let key = places::key_file()?;
-    let server = places::holder(&data);
-    let mut needs =
-        look(&data, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL))), Fetch::Never, Wanted::ALL)
-            .await
-            .needs;
-    needs.iter_mut().for_each(say_what_up_fetches);
-    if let Some(address) = server.as_ref().and_then(|holder| holder.address.as_deref()) {
-        needs.iter_mut().for_each(|need| allow_for_server(need, address));
-    }
-    let missing = needs.iter().any(|need| !need.there);
-    let examination = Examination { data, key_there: key.exists(), key, server, needs };
+/// Looks; exit code 4 when something is lacking.
+pub async fn run(common: &Common, args: &Doctor) -> Result<ExitCode, Failure> {
+    let mut checks = match &args.what {
+        None => {
+            let mut checks = machine::look(common, args.fix).await?;
+            if is_repository(&args.repo) {
+                checks.extend(repository::look(&args.repo, repository::Part::Whole).await?);
+            }
+            checks
+        }
+        Some(DoctorWhat::Machine) => machine::look(common, args.fix).await?,
+        Some(DoctorWhat::Repo) => repository::look(&args.repo, repository::Part::Whole).await?,
+        Some(DoctorWhat::Workflow) => {
+            repository::look(&args.repo, repository::Part::Workflows).await?
+        }
+        Some(DoctorWhat::Env { name }) => environment::look(common, name, &args.repo).await?,
+        Some(DoctorWhat::Cluster) => cluster::look(common).await?,
+    };
+    select(&mut checks, &args.only, &args.skip)?;
+    let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let (warnings, failures) = (number(Verdict::Warn), number(Verdict::Fail));
+    let examination = Examination { checks, warnings, failures };
     print(format(common), &examination, text);
-    Ok(if missing { ExitCode::from(Exit::Lacks as u8) } else { ExitCode::SUCCESS })
+    Ok(if failures > 0 { ExitCode::from(Exit::Lacks as u8) } else { ExitCode::SUCCESS })
 }
 
-/// A delivery fetches these two by itself, pinned and checked, where the network lets it.
-fn say_what_up_fetches(need: &mut Need) {
-    if !need.there && FETCHED.contains(&need.what) {
-        need.found = "not on this machine".to_owned();
-        let or = need.how_to_get_it.take().map(|how| format!(", or {how}")).unwrap_or_default();
-        need.how_to_get_it = Some(format!("`qnt9 up` fetches it{or}"));
-    }
+/// Whether a folder is one whose files are worth a look without being asked.
+fn is_repository(folder: &Path) -> bool {
+    [".git", "qnt9.toml", ".github/workflows"].iter().any(|name| folder.join(name).exists())
 }
 
-/// A port that the data folder's own server holds is not missing.
-fn allow_for_server(need: &mut Need, address: &str) {
-    let ours = address.trim_end_matches('/').ends_with(&format!(":{PORT_USUAL}"));
-    if need.what == "port" && !need.there && ours {
-        need.there = true;
-        need.found = format!("{PORT_USUAL}, held by this data folder's server");
-        need.how_to_get_it = None;
+/// Keeps those that are wanted. A name that no check has is a mistake of the command line.
+fn select(checks: &mut Vec<Check>, only: &[String], skip: &[String]) -> Result<(), Failure> {
+    let is = |check: &Check, name: &String| {
+        check.id.eq_ignore_ascii_case(name)
+            || check.category.eq_ignore_ascii_case(name)
+            || check.id.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(name))
+    };
+    let is_code = |name: &&String| super::explain::is_known(name);
+    for name in only.iter().chain(skip).filter(|name| !is_code(name)) {
+        if !checks.iter().any(|check| is(check, name)) {
+            let mut known: Vec<&str> = checks.iter().map(|check| check.category.as_str()).collect();
+            known.dedup();
+            return Err(Failure::usage(format!("no check of this examination is called `{name}`"))
+                .hint(format!("categories: {}; `--json` shows every id", known.join(", "))));
+        }
     }
+    checks.retain(|check| only.is_empty() || only.iter().any(|name| is(check, name)));
+    checks.retain(|check| !skip.iter().any(|name| is(check, name)));
+    Ok(())
 }
 
 fn text(examination: &Examination) -> String {
-    let mut table = Table::bare();
-    for need in &examination.needs {
-        let sign = if need.there { '✓' } else { '✗' };
-        table.row([format!("{sign} {}", need.what), need.found.clone()]);
-        if let Some(how) = &need.how_to_get_it {
-            table.row([String::new(), how.clone()]);
+    let Examination { checks, warnings, failures } = examination;
+    let mut text = String::new();
+    let mut category = "";
+    let width = checks.iter().filter(|check| check.place.is_none()).map(|check| name(check).len()).max();
+    let width = width.unwrap_or(0);
+    for check in checks {
+        if check.category != category {
+            category = &check.category;
+            text.push_str(&format!("{}{category}\n", if text.is_empty() { "" } else { "\n" }));
+        }
+        let sign = match check.verdict {
+            Verdict::Ok => '✓',
+            Verdict::Warn => '!',
+            Verdict::Fail => '✗',
+        };
+        match &check.place {
+            Some(Place { file, line, column }) => {
+                text.push_str(&format!("  {sign} {file}:{line}:{column}  {}\n      {}\n", check.id, check.found));
+            }
+            None => text.push_str(&format!("  {sign} {:<width$}  {}\n", name(check), check.found)),
+        }
+        if let Some(hint) = &check.hint {
+            text.push_str(&format!("      {hint}\n"));
         }
     }
-    let Examination { data, key, key_there, server, .. } = examination;
-    let data_state = if data.exists() { "" } else { " (made by `qnt9 up`)" };
-    let key_state = if *key_there { "" } else { " (made by `qnt9 up`)" };
-    let server = match server {
-        None => "none runs on this data folder".to_owned(),
-        Some(Holder { address: Some(address), .. }) => address.clone(),
-        Some(holder) => format!("{holder} holds the data folder and does not serve yet"),
-    };
-    let mut facts = Table::bare();
-    facts.row(["data".to_owned(), format!("{}{data_state}", data.display())]);
-    facts.row(["key".to_owned(), format!("{}{key_state}", key.display())]);
-    facts.row(["server".to_owned(), server]);
-    format!("{}\n{}", table.text(0, ""), facts.text(2, ""))
+    let well = checks.len() - warnings - failures;
+    text.push_str(&format!("\n{well} well, {}, {failures} failed\n", count(*warnings, "warning")));
+    let code = checks.iter().find(|check| check.place.is_some()).map(|check| &check.id);
+    if let Some(code) = code {
+        text.push_str(&format!("what a code means: qnt9 explain {code}\n"));
+    }
+    text
 }
 
-#[cfg(test)]
-mod tests {
-    use expect_test::expect;
-
-    use super::*;
-
-    fn need(what: &'static str, found: &str, how: Option<&str>) -> Need {
-        let how_to_get_it = how.map(str::to_owned);
-        Need { what, there: how.is_none(), found: found.to_owned(), how_to_get_it }
-    }
-
-    #[test]
-    fn what_is_missing_comes_with_the_way_to_get_it() {
-        let examination = Examination {
-            data: "/nowhere/qnt9".into(),
-            key: "/nowhere/key".into(),
-            key_there: false,
-            server: None,
-            needs: vec![
-                need("git", "2.47.2", None),
-                need("terraform", "not on the PATH", Some("install it from your distribution")),
-            ],
-        };
-        expect![[r#"
-            ✓ git        2.47.2
-            ✗ terraform  not on the PATH
-                         install it from your distribution
-
-              data    /nowhere/qnt9 (made by `qnt9 up`)
-              key     /nowhere/key (made by `qnt9 up`)
-              server  none runs on this data folder
-        "#]]
-        .assert_eq(&text(&examination));
-    }
-
-    #[test]
-    fn what_a_delivery_fetches_is_said_and_not_fetched() {
-        let mut missing = need("terraform", "Fetching it is not allowed.", Some("install it"));
-        say_what_up_fetches(&mut missing);
-        assert_eq!(missing.how_to_get_it.as_deref(), Some("`qnt9 up` fetches it, or install it"));
-        let mut git = need("git", "not on the PATH", Some("install it"));
-        say_what_up_fetches(&mut git);
-        assert_eq!(git.how_to_get_it.as_deref(), Some("install it"));
-    }
-
-    #[test]
-    fn the_server_s_own_port_is_not_missing() {
-        let mut held = need("port", "127.0.0.1:9009 is taken", Some("choose another"));
-        allow_for_server(&mut held, "http://127.0.0.1:9109");
-        assert!(!held.there);
-        allow_for_server(&mut held, "http://127.0.0.1:9009");
-        assert!(held.there && held.how_to_get_it.is_none());
-    }
+/// An id without its category.
+fn name(check: &Check) -> &str {
+    check.id.split_once('.').map_or(check.id.as_str(), |(_, name)| name)
 }

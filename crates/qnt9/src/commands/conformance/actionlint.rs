@@ -1,0 +1,35 @@
+//! actionlint's cases: `ok` without errors, `err` and `examples` with the findings beside them.
+
+use std::path::Path;
+
+use qnt9_workflow::conformance::{BEYOND, run_lint_case};
+use qnt9_workflow::lint::Surroundings;
+
+use super::{Report, files, read};
+use crate::failure::Failure;
+
+/// Runs every case of a folder that holds some of `ok`, `err` and `examples`.
+pub(super) fn run(dir: &Path, report: &mut Report) -> Result<(), Failure> {
+    let folders: Vec<&str> =
+        ["ok", "err", "examples"].into_iter().filter(|name| dir.join(name).is_dir()).collect();
+    if folders.is_empty() {
+        let shown = dir.display();
+        return Err(Failure::new(format!("{shown} holds none of ok, err and examples")));
+    }
+    for folder in folders {
+        for file in files(&dir.join(folder), "yaml")? {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let name = format!("{folder}/{name}");
+            if let Some((_, needs)) = BEYOND.iter().find(|(case, _)| *case == name) {
+                report.passed_over.push(format!("{name}, which needs {needs}"));
+                continue;
+            }
+            let beside = file.with_extension("out");
+            let expected = if beside.is_file() { Some(read(&beside)?) } else { None };
+            let nothing = Surroundings::NOTHING;
+            let result = run_lint_case(&name, &read(&file)?, expected.as_deref(), &nothing);
+            report.count(&file, name, result);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `qnt9 workflow check`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use qnt9_workflow::lint::{Finding, Severity, Surroundings, check};
+use serde::Serialize;
+
+use super::{FOLDER, all, file_of, read, repository_of, sarif};
+use crate::cli::{CheckFormat, Common, WorkflowCheck};
+use crate::commands::asking::{format, print};
+use crate::failure::{Exit, Failure};
+use crate::render::{count, diagnostics};
+use crate::talk;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Checked {
+    /// The files that were read.
+    files: Vec<String>,
+    /// What is wrong in them.
+    problems: Vec<Problem>,
+}
+
+/// Something wrong.
+#[derive(Serialize)]
+pub(super) struct Problem {
+    /// `qnt9 explain` tells what it means.
+    pub(super) code: &'static str,
+    pub(super) severity: Severity,
+    pub(super) file: String,
+    /// From 1.
+    pub(super) line: u32,
+    /// In characters, from 1.
+    pub(super) column: u32,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+impl From<&Finding> for Problem {
+    fn from(finding: &Finding) -> Self {
+        let diagnostic = &finding.diagnostic;
+        Self {
+            code: finding.code.id,
+            severity: finding.code.severity,
+            file: diagnostic.file.clone(),
+            line: diagnostic.line,
+            column: diagnostic.column,
+            message: diagnostic.message.clone(),
+            hint: diagnostic.hint.clone(),
+        }
+    }
+}
+
+/// Says exactly what is wrong with workflow files.
+pub(super) fn run(common: &Common, args: &WorkflowCheck) -> Result<ExitCode, Failure> {
+    let files = if args.files.is_empty() { all(Path::new(FOLDER))? } else { args.files.clone() };
+    let mut checked = Checked { files: Vec::new(), problems: Vec::new() };
+    let mut drawn = String::new();
+    for file in &files {
+        let name = file.display().to_string();
+        let text = read(file)?;
+        let repository = repository_of(file);
+        let surroundings = Surroundings {
+            files: &|path| file_of(&repository, path),
+            runner_labels: &args.label,
+            secrets: None,
+        };
+        let findings = check(&name, &text, &surroundings);
+        drawn.push_str(&diagnostics::findings(&text, &findings));
+        checked.problems.extend(findings.iter().map(Problem::from));
+        checked.files.push(name);
+    }
+    let errors = number_of(&checked, Severity::Error);
+    match args.format {
+        Some(CheckFormat::Sarif) => {
+            talk::line(&sarif::document(&checked.problems));
+        }
+        None => print(format(common), &checked, |checked| format!("{drawn}{}", summary(checked))),
+    }
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
+}
+
+fn number_of(checked: &Checked, severity: Severity) -> usize {
+    checked.problems.iter().filter(|problem| problem.severity == severity).count()
+}
+
+fn summary(checked: &Checked) -> String {
+    let files = count(checked.files.len(), "file");
+    let (errors, warnings) =
+        (number_of(checked, Severity::Error), number_of(checked, Severity::Warning));
+    if errors + warnings == 0 {
+        return format!("{files}: nothing is wrong");
+    }
+    let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
+    format!("{files}: {errors}, {warnings}; `qnt9 explain CODE` tells what a code means")
+}
