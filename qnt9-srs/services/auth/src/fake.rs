@@ -113,7 +113,7 @@ fn fake(number: usize) -> Fake {
             1 + draw[4] % 12,
             1 + draw[5] % 28
         ),
-        tier: if draw[6] % 10 == 0 { "paid" } else { "free" },
+        tier: if draw[6].is_multiple_of(10) { "paid" } else { "free" },
     }
 }
 
@@ -197,7 +197,7 @@ async fn add_watchlists(
                 2 => Some("Wait for the annual report.".to_owned()),
                 _ => None,
             });
-            above.push((draw[3] % 3 == 0).then(|| f64::from(draw[4]) + 1.0));
+            above.push(draw[3].is_multiple_of(3).then(|| f64::from(draw[4]) + 1.0));
         }
     }
     let insert = "

@@ -1,6 +1,8 @@
 //! The program itself on a real PostgreSQL: everything that its integration tests ask, invented accounts, new
 //! keys, and a stop in the middle of a request.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::{process::Command, str::FromStr, time::Duration};
 
 use auth::{

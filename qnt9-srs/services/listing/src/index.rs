@@ -1,6 +1,6 @@
 //! All companies in memory, found by identifier, symbol, part of a name, or a name written similarly.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     company::Company,
@@ -64,11 +64,11 @@ impl Index {
     }
 
     pub fn companies(&self) -> impl Iterator<Item = &Company> {
-        self.entries.iter().map(|entry| &entry.company)
+        self.entries.iter().map(|entry| entry.company.as_ref())
     }
 
     /// The company with this ISIN, WKN or symbol.
-    pub fn get(&self, id: &str) -> Option<&Company> {
+    pub fn get(&self, id: &str) -> Option<&Arc<Company>> {
         let number = self.identifiers.get(&id.to_ascii_uppercase()).copied().or_else(|| {
             let symbol = id.to_lowercase();
             let place = self.symbols.binary_search_by(|(s, _)| s.as_str().cmp(&symbol)).ok()?;
@@ -240,7 +240,7 @@ mod tests {
         for company in index.companies().step_by(7) {
             assert_eq!(symbols(&index, &company.symbol)[0], company.symbol);
             assert!(symbols(&index, &company.name).contains(&company.symbol), "{company:?}");
-            assert_eq!(index.get(&company.symbol.to_lowercase()), Some(company));
+            assert_eq!(index.get(&company.symbol.to_lowercase()).unwrap().as_ref(), company);
             for id in [&company.isin, &company.wkn].into_iter().flatten() {
                 let found = index.get(id).unwrap();
                 assert_eq!(found.isin, company.isin);

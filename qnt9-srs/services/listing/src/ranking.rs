@@ -1,6 +1,6 @@
 //! Which of the matching companies comes first.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ pub enum Match {
 /// A company and the texts it is found by, in small letters.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    pub company: Company,
+    pub company: Arc<Company>,
     pub(crate) symbol: String,
     pub(crate) name: String,
 }
@@ -48,7 +48,7 @@ pub struct Hit<'a> {
 impl Entry {
     pub fn new(company: Company) -> Self {
         let (symbol, name) = (company.symbol.to_lowercase(), company.name.to_lowercase());
-        Self { company, symbol, name }
+        Self { company: Arc::new(company), symbol, name }
     }
 }
 

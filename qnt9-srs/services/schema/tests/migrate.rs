@@ -1,5 +1,7 @@
 //! Steps against a real PostgreSQL: which are taken, which wait, which are refused.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::{str::FromStr, time::Duration};
 
 use schema::{MigrateError, Migrated, Release, STEPS, Step, Trigram, enter, migrate, trigram};

@@ -15,9 +15,9 @@ use chassis::{
 use listing::{
     company::Company,
     index::{Filter, Index, rank},
-    ranking::{Entry, Match},
+    ranking::{Entry, Hit, Match},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use tokio::time::sleep;
 use tokio_postgres::Row;
 
@@ -77,14 +77,30 @@ pub const STATEMENTS: &[&str] = &[
 ];
 
 /// A company that was found, and how.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Found {
-    #[serde(flatten)]
-    pub company: Company,
-    #[serde(rename = "match")]
+    pub company: Arc<Company>,
     pub how: Match,
     /// From 0 to 1; 1 unless the name is only similar.
     pub similarity: f64,
+}
+
+/// One flat object, written without going through a map.
+impl Serialize for Found {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Company { symbol, name, country, indices, isin, wkn, sector } = &*self.company;
+        let mut object = serializer.serialize_struct("Found", 9)?;
+        object.serialize_field("symbol", symbol)?;
+        object.serialize_field("name", name)?;
+        object.serialize_field("country", country)?;
+        object.serialize_field("indices", indices)?;
+        object.serialize_field("isin", isin)?;
+        object.serialize_field("wkn", wkn)?;
+        object.serialize_field("sector", sector)?;
+        object.serialize_field("match", &self.how)?;
+        object.serialize_field("similarity", &self.similarity)?;
+        object.end()
+    }
 }
 
 /// The companies, wherever they are looked up.
@@ -110,26 +126,20 @@ impl Catalog {
         match self.engine {
             Engine::Memory => {
                 let index = self.index()?;
-                let hits = index.search(query, filter, limit);
-                let found = |company: &Company, how, similarity| Found {
-                    company: company.clone(),
-                    how,
-                    similarity,
-                };
-                Ok(hits.iter().map(|h| found(&h.entry.company, h.how, h.similarity)).collect())
+                Ok(index.search(query, filter, limit).iter().map(Found::from).collect())
             }
             Engine::Database => self.search_database(query, filter, limit).await,
         }
     }
 
     /// The company with this ISIN, WKN or symbol.
-    pub async fn get(&self, id: &str) -> Result<Option<Company>, ApiError> {
+    pub async fn get(&self, id: &str) -> Result<Option<Arc<Company>>, ApiError> {
         match self.engine {
             Engine::Memory => Ok(self.index()?.get(id).cloned()),
             Engine::Database => {
                 let id = id.to_uppercase();
                 let rows = self.database.read(BY_ID, &[&id]).await?;
-                Ok(rows.first().map(company).transpose()?)
+                Ok(rows.first().map(company).transpose()?.map(Arc::new))
             }
         }
     }
@@ -211,8 +221,12 @@ impl Catalog {
         limit: usize,
     ) -> Result<Vec<Found>, ApiError> {
         let Filter { country, sector, index } = filter;
-        if let Some(company) = self.get(query).await?.filter(|c| filter.admits(c)) {
-            let entry = [Entry::new(company)];
+        let id = query.to_uppercase();
+        let is = |number: &Option<String>| number.as_deref() == Some(id.as_str());
+        let identified = self.get(&id).await?.filter(|c| is(&c.isin) || is(&c.wkn));
+        if let Some(company) = identified {
+            let entry =
+                if filter.admits(&company) { vec![Entry::new((*company).clone())] } else { vec![] };
             return Ok(found(query, &entry, limit));
         }
         let text = escape_like(&query.to_lowercase());
@@ -232,10 +246,14 @@ impl Catalog {
 }
 
 fn found(query: &str, entries: &[Entry], limit: usize) -> Vec<Found> {
-    let found =
-        |company: &Company, how, similarity| Found { company: company.clone(), how, similarity };
-    let hits = rank(query, entries, limit);
-    hits.iter().map(|hit| found(&hit.entry.company, hit.how, hit.similarity)).collect()
+    rank(query, entries, limit).iter().map(Found::from).collect()
+}
+
+impl From<&Hit<'_>> for Found {
+    fn from(hit: &Hit<'_>) -> Self {
+        let company = Arc::clone(&hit.entry.company);
+        Self { company, how: hit.how, similarity: hit.similarity }
+    }
 }
 
 fn company(row: &Row) -> Result<Company, DatabaseError> {

@@ -95,7 +95,7 @@ mod tests {
         let found: Vec<catalog::Found> = listed[..3]
             .iter()
             .map(|company| catalog::Found {
-                company: company.clone(),
+                company: company.clone().into(),
                 how: listing::ranking::Match::Inside,
                 similarity: 1.0,
             })

@@ -1,6 +1,8 @@
 //! The program itself on a real PostgreSQL: everything that its integration tests ask, watchlists, and two
 //! releases at the same time on one database while its steps are taken.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::{
     str::FromStr,
     sync::{

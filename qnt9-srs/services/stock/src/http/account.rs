@@ -62,7 +62,7 @@ pub(super) async fn add(
     User(user): User,
     Body(mut follow): Body<Follow>,
 ) -> Result<Response, ApiError> {
-    follow.symbol = company(&service, &follow.symbol).await?.symbol;
+    follow.symbol.clone_from(&company(&service, &follow.symbol).await?.symbol);
     let followed = watchlist::add(&service.database, user, &follow).await?;
     Ok((StatusCode::CREATED, Json(followed)).into_response())
 }

@@ -58,7 +58,7 @@ pub(super) async fn details(
     let price = prices::close(&company.symbol, today);
     let recommendation = recommendation::recommend(&company, today);
     let answer = json!({
-        "company": company,
+        "company": *company,
         "price": { "close": price, "date": today, "source": "generated" },
         "recommendation": recommendation,
     });
@@ -134,7 +134,7 @@ pub(super) async fn recommendations(
 }
 
 /// The company that an ISIN, WKN or symbol in a path stands for.
-pub(super) async fn company(service: &Service, id: &str) -> Result<Company, ApiError> {
+pub(super) async fn company(service: &Service, id: &str) -> Result<Arc<Company>, ApiError> {
     if kind_of(id) == Kind::Isin {
         Isin::parse(id).map_err(|error| invalid(Invalid::Isin(error)))?;
     }
