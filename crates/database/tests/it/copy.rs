@@ -1,4 +1,6 @@
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use expect_test::expect;
 use qnt9_database::{Classes, CopyRequest, DatabaseError};
@@ -198,4 +200,41 @@ async fn a_hundred_thousand_users_are_masked_and_none_is_found() {
     println!("{}", serde_json::to_string_pretty(&report).unwrap());
     assert!(report.switched && report.scan.hits.is_empty());
     assert!(report.scan.values > 500_000);
+}
+
+/// A column that a migration of the reference system adds must be classified in the same change.
+#[tokio::test]
+async fn the_reference_system_classifies_every_column_of_its_schema() {
+    let shop = Shop::empty().await;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../qnt9-srs");
+    let steps = fs::read_dir(root.join("services/schema/migrations")).unwrap().flatten();
+    let mut steps: Vec<_> = steps.map(|entry| entry.path()).collect();
+    steps.sort();
+    shop.sql("production", "CREATE TABLE schema_steps (version int PRIMARY KEY)").await;
+    for step in steps {
+        shop.sql("production", &fs::read_to_string(step).unwrap()).await;
+    }
+    shop.sql(
+        "production",
+        "INSERT INTO stocks (symbol, name, indices) VALUES ('SAP', 'SAP SE', '{DAX}');
+         INSERT INTO users (email, name, phone, birth_date, password_hash)
+         SELECT 'user.' || n || '@firma.de', 'Anna ' || chr(65 + n % 26) || 'schmidt', '+4917' || 10000000 + n,
+                date '1980-01-01' + n, '$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$' || md5('h' || n)
+         FROM generate_series(1, 500) n;
+         INSERT INTO refresh_tokens (user_id, family, token_hash, expires_at, address, user_agent)
+         SELECT id, decode(md5('f' || id), 'hex'), sha256(email::bytea), now() + interval '1 day',
+                '84.1.2.3', 'Mozilla/5.0 of ' || email FROM users;
+         INSERT INTO audit_log (user_id, action, details)
+         SELECT id, 'sign_up', jsonb_build_object('email', email) FROM users;
+         INSERT INTO watchlists (user_id, symbol, notes, alert_above) SELECT id, 'SAP', 'for ' || name, 5 FROM users;
+         INSERT INTO signing_keys VALUES ('key-00000001', sha256('a'), sha256('b'))",
+    )
+    .await;
+    let classes = fs::read_to_string(root.join("data/classes.toml")).unwrap();
+    let report = shop.copy(&classes).await.unwrap();
+    assert!(report.switched && report.scan.values > 1500, "{report:#?}");
+    assert_eq!(shop.text("staging", "SELECT count(*)::text FROM users").await, "500");
+    assert_eq!(shop.text("staging", "SELECT count(*)::text FROM signing_keys").await, "0");
+    let left = "SELECT count(*)::text FROM audit_log WHERE details::text LIKE '%firma%'";
+    assert_eq!(shop.text("staging", left).await, "0");
 }

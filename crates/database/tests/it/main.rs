@@ -20,9 +20,14 @@ struct Shop {
 }
 
 impl Shop {
-    async fn with_rows(rows: u32) -> Self {
+    async fn empty() -> Self {
         let shop = Self { server: Scratch::start(Syncs::Never) };
         shop.sql("postgres", "CREATE DATABASE production").await;
+        shop
+    }
+
+    async fn with_rows(rows: u32) -> Self {
+        let shop = Self::empty().await;
         shop.sql("production", &include_str!("shop.sql").replace("ROWS", &rows.to_string())).await;
         shop
     }
