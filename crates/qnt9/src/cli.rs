@@ -119,11 +119,6 @@ pub enum Command {
     /// Run folders of cases that others wrote for the workflow language
     #[command(subcommand)]
     Conformance(Conformance),
-    /// Evaluate an expression of the workflow language and print its value as JSON
-    Expr(Expr),
-    /// Run folders of cases that others wrote for the workflow language
-    #[command(subcommand)]
-    Conformance(Conformance),
 
     /// Terraform state (inside a step)
     #[command(subcommand)]
@@ -617,11 +612,12 @@ pub enum Audit {
 
 #[derive(Debug, Subcommand)]
 pub enum Workflow {
-    /// Say exactly what is wrong with workflow files
-    Check {
-        /// The files [default: all in .github/workflows]
-        files: Vec<PathBuf>,
-    },
+    /// Say exactly what is wrong with workflow files, and what will go wrong
+    Check(WorkflowCheck),
+    /// Say which workflows, jobs and legs an event would start, and why others would not
+    Plan(WorkflowPlan),
+    /// Say what a change to the workflows changes: jobs, secrets, permissions, environments
+    Diff(WorkflowDiff),
 }
 
 #[derive(Debug, Args)]
@@ -640,24 +636,63 @@ pub enum Conformance {
         /// The folder of .json files
         dir: PathBuf,
     },
+    /// Reading workflows, in the format of GitHub's own suite: the plan or the errors, word for word
+    Workflows {
+        /// The folder of .yml files
+        dir: PathBuf,
+    },
+    /// Findings, in the format of actionlint's suite, by their lines
+    Actionlint {
+        /// The folder that holds ok, err and examples
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
-pub struct Expr {
-    /// The expression, with or without `${{ }}` around it
-    pub expression: String,
-    /// A JSON object with the contexts: {"github": {"ref": "refs/heads/main"}}
-    #[arg(long, value_name = "FILE")]
-    pub context: Option<PathBuf>,
+pub struct WorkflowCheck {
+    /// The files [default: all in .github/workflows]
+    pub files: Vec<PathBuf>,
+    /// Print findings for other programs
+    #[arg(long, value_enum, conflicts_with = "json")]
+    pub format: Option<CheckFormat>,
+    /// A label of runners of your own; may be repeated
+    #[arg(long, value_name = "LABEL")]
+    pub label: Vec<String>,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Conformance {
-    /// Expressions, in the format of GitHub's own suite
-    Expressions {
-        /// The folder of .json files
-        dir: PathBuf,
-    },
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CheckFormat {
+    /// SARIF 2.1.0
+    Sarif,
+}
+
+#[derive(Debug, Args)]
+pub struct WorkflowPlan {
+    /// The files [default: all in .github/workflows]
+    pub files: Vec<PathBuf>,
+    /// The event, such as push, pull_request, workflow_dispatch or schedule
+    #[arg(long, default_value = "push")]
+    pub event: String,
+    /// The full name of the ref; of a pull request that of its base branch
+    #[arg(long = "ref", value_name = "REF", default_value = "refs/heads/main")]
+    pub reference: String,
+    /// What GitHub would send, a JSON object
+    #[arg(long, value_name = "FILE")]
+    pub payload: Option<PathBuf>,
+    /// An input of workflow_dispatch; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// The paths that differ [default: not known, which counts as all]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub changed: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct WorkflowDiff {
+    /// A branch, tag, commit or folder
+    pub base: String,
+    /// Another one [default: the files as they are here]
+    pub head: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

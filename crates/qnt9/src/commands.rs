@@ -7,7 +7,6 @@ mod asking;
 mod audit;
 mod cancel;
 mod conformance;
-mod conformance;
 mod deployments;
 mod diff;
 mod dispatch;
@@ -15,7 +14,6 @@ mod doctor;
 mod environments;
 mod evidence;
 mod explain;
-mod expr;
 mod expr;
 mod init;
 mod logs;
@@ -85,9 +83,7 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         Command::Doctor(args) => doctor::run(common, &args).await,
         Command::Explain(args) => explain::run(common, &args),
         Command::State(cli::State::Unlock(args)) => state::unlock(common, &args).await,
-        Command::Workflow(args) => workflow::run(common, &args),
-        Command::Expr(args) => expr::run(common, &args),
-        Command::Conformance(args) => conformance::run(common, &args),
+        Command::Workflow(args) => workflow::run(common, &args).await,
         Command::Expr(args) => expr::run(common, &args),
         Command::Conformance(args) => conformance::run(common, &args),
         Command::Up(_)

@@ -61,27 +61,35 @@ impl Workflow {
                 _ => None,
             })
             .ok_or_else(|| InputError::NotDispatchable(self.path.clone()))?;
-        for (at, (name, _)) in given.iter().enumerate() {
-            if !inputs.iter().any(|input| equals_ignoring_case(&input.name, name)) {
-                let names = inputs.iter().map(|input| input.name.as_str());
-                let nearest = nearest(name, names);
-                return Err(InputError::Unknown { name: name.clone(), nearest });
-            }
-            if given[..at].iter().any(|(earlier, _)| equals_ignoring_case(earlier, name)) {
-                return Err(InputError::Twice(name.clone()));
-            }
-        }
-        inputs
-            .iter()
-            .map(|input| {
-                let text = given
-                    .iter()
-                    .find(|(name, _)| equals_ignoring_case(name, &input.name))
-                    .map(|(_, text)| text.as_str());
-                Ok((input.name.clone(), input.value(text)?))
-            })
-            .collect()
+        values(inputs, given)
     }
+}
+
+/// The value of every input, typed: as given, or else its default, or else the empty value of its kind.
+pub(crate) fn values(
+    inputs: &[Input],
+    given: &[(String, String)],
+) -> Result<Vec<(String, Value)>, InputError> {
+    for (at, (name, _)) in given.iter().enumerate() {
+        if !inputs.iter().any(|input| equals_ignoring_case(&input.name, name)) {
+            let names = inputs.iter().map(|input| input.name.as_str());
+            let nearest = nearest(name, names);
+            return Err(InputError::Unknown { name: name.clone(), nearest });
+        }
+        if given[..at].iter().any(|(earlier, _)| equals_ignoring_case(earlier, name)) {
+            return Err(InputError::Twice(name.clone()));
+        }
+    }
+    inputs
+        .iter()
+        .map(|input| {
+            let text = given
+                .iter()
+                .find(|(name, _)| equals_ignoring_case(name, &input.name))
+                .map(|(_, text)| text.as_str());
+            Ok((input.name.clone(), input.value(text)?))
+        })
+        .collect()
 }
 
 impl Input {

@@ -20,7 +20,7 @@ pub use codes::CODES;
 use serde::Serialize;
 
 use crate::Diagnostic;
-use crate::language::Problem;
+use crate::language::{Problem, Token};
 use crate::plan::{Options, Outcome, read};
 use crate::source::Source;
 use walk::{Role, Walk};
@@ -96,6 +96,13 @@ pub fn check(file: &str, text: &str, surroundings: &Surroundings<'_>) -> Vec<Fin
     findings.sort_by(|left, right| key(left).cmp(&key(right)));
     findings.dedup();
     findings
+}
+
+/// The names of the secrets that anything below a token names.
+pub(crate) fn secrets_below(token: &Token) -> Vec<String> {
+    let mut found = Vec::new();
+    jobs::collect_secrets(token, &mut found);
+    found.into_iter().map(|(_, name)| name).collect()
 }
 
 fn key(finding: &Finding) -> (u32, u32, &'static str) {

@@ -113,14 +113,19 @@ impl Workflow {
 
     /// Whether the occurrence starts this workflow.
     pub fn triggered_by(&self, occurrence: &Occurrence<'_>) -> Triggered {
-        match self.on.iter().find_map(|trigger| trigger.judge(occurrence)) {
-            None => no(format!("the workflow is not started by `{}`", occurrence.event.name())),
-            Some(Err(reason)) => Triggered::No { reason },
-            Some(Ok(())) => match skip_request(occurrence) {
-                Some(request) => no(format!("the commit message says `{request}`")),
-                None => Triggered::Yes,
-            },
-        }
+        judge_all(&self.on, occurrence)
+    }
+}
+
+/// Whether the occurrence starts what these triggers start.
+pub(crate) fn judge_all(triggers: &[Trigger], occurrence: &Occurrence<'_>) -> Triggered {
+    match triggers.iter().find_map(|trigger| trigger.judge(occurrence)) {
+        None => no(format!("the workflow is not started by `{}`", occurrence.event.name())),
+        Some(Err(reason)) => Triggered::No { reason },
+        Some(Ok(())) => match skip_request(occurrence) {
+            Some(request) => no(format!("the commit message says `{request}`")),
+            None => Triggered::Yes,
+        },
     }
 }
 

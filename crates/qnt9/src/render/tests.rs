@@ -9,6 +9,7 @@ use qnt9_server::api::shapes::{
     ReleaseShape, ResolveDecision, RollbackShape, RolloutState, SecretShape, StatusShape,
     WaitingShape, WhyShape,
 };
+use qnt9_workflow::lint;
 
 use super::sample::{self, NOW, ago, clock, digest};
 use super::{
@@ -519,11 +520,12 @@ fn evidence_says_at_which_time_scale_it_was_made() {
 fn a_workflow_s_fault_is_drawn_under_its_line() {
     let text =
         "on: push\njobs:\n  test:\n    runs-on: ubuntu-latest\n    step:\n      - run: true\n";
-    let diagnostics = qnt9_workflow::parse("ci.yml", text).unwrap_err();
+    let findings = lint::check("ci.yml", text, &lint::Surroundings::NOTHING);
+    let language = findings.into_iter().filter(|finding| finding.code.id == "QX1000");
     check(
-        &diagnostics::draw(text, &diagnostics),
+        &diagnostics::findings(text, &language.collect::<Vec<_>>()),
         &expect![[r#"
-        error: Unexpected value 'step'
+        error[QX1000]: Unexpected value 'step'
          --> ci.yml:5:5
           |
         5 |     step:

@@ -8,6 +8,15 @@
 use super::Mismatch;
 use crate::lint::{Finding, Severity, Surroundings, check};
 
+/// Cases of actionlint that need more than the workflow, and what.
+pub const BEYOND: [(&str, &str); 5] = [
+    ("err/pyflakes_job_default_shell.yaml", "the program pyflakes"),
+    ("err/pyflakes_workflow_default_shell.yaml", "the program pyflakes"),
+    ("examples/pyflakes_integration.yaml", "the program pyflakes"),
+    ("examples/shellcheck_integration.yaml", "the program shellcheck"),
+    ("examples/local_action_inputs.yaml", "the file of an action, which is not among the cases"),
+];
+
 /// Runs the case of a workflow; `expected` is the text beside it, if there is one.
 ///
 /// # Errors

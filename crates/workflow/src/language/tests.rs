@@ -28,14 +28,14 @@ fn the_place_of_a_block_is_that_of_its_sign() {
     check_step(
         "      - run: |\n          echo\n          echo ${{ nope }}\n",
         &expect![[r#"
-            w.yml (Line: 7, Col: 11): Unrecognized named-value: 'nope'. Located at position 1 within expression: nope
+            w.yml (Line: 6, Col: 14): Unrecognized named-value: 'nope'. Located at position 1 within expression: nope
               w.yml:8:20: Unrecognized named-value: 'nope'. Located at position 1 within expression: nope"#]],
     );
     check_step(
         "      - run: >-\n          ${{ 1 + }}\n",
         &expect![[r#"
-        w.yml (Line: 7, Col: 11): Unexpected symbol: '+'. Located at position 3 within expression: 1 +
-          w.yml:7:17: Unexpected symbol: '+'. Located at position 3 within expression: 1 +"#]],
+            w.yml (Line: 6, Col: 14): Unexpected symbol: '+'. Located at position 3 within expression: 1 +
+              w.yml:7:17: Unexpected symbol: '+'. Located at position 3 within expression: 1 +"#]],
     );
 }
 

@@ -306,7 +306,7 @@ impl Walk<'_> {
 }
 
 /// The secrets that are named anywhere below a token, with the scalars that name them.
-pub(crate) fn collect_secrets(token: &Token, found: &mut Vec<(Token, String)>) {
+pub(super) fn collect_secrets(token: &Token, found: &mut Vec<(Token, String)>) {
     token.items().iter().for_each(|item| collect_secrets(item, found));
     for (key, value) in token.entries() {
         collect_secrets(key, found);
