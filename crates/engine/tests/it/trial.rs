@@ -43,6 +43,9 @@ fn what_staging_proved_may_go_once_people_approve() {
                 ‖ bob   can approve
                 ‖ carol   can approve
               ✓ 10 min since it was asked for
+              ✓ the rollback plan is stated   sha256 7be1f3891afd
+                ✓ back to r100…00 of c100000: qnt9 rollback production
+                ✓ 2 replicas start, and all traffic moves at once when they are healthy
               ✓ no other job holds production
         "#]],
     );
@@ -58,19 +61,22 @@ fn what_stands_against_it_is_named() {
         &wish("vera", "c2", "production", world.now),
         false,
         &expect![[r#"
-        ✗ vera deploys c200000 to production
-          ✗ vera may dispatch   has the role viewer
-          ✓ branch main may deploy here
-          ✓ a person dispatched it   vera
-          ‖ tests passed for c200000   none recorded yet
-          ‖ load-test passed in staging for this release   none recorded yet
-          ‖ 2 of alice, bob, carol approve   0 of 2
-            ‖ alice   can approve
-            ‖ bob   can approve
-            ‖ carol   can approve
-          ✓ 10 min since it was asked for
-          ✓ no other job holds production
-    "#]],
+            ✗ vera deploys c200000 to production
+              ✗ vera may dispatch   has the role viewer
+              ✓ branch main may deploy here
+              ✓ a person dispatched it   vera
+              ‖ tests passed for c200000   none recorded yet
+              ‖ load-test passed in staging for this release   none recorded yet
+              ‖ 2 of alice, bob, carol approve   0 of 2
+                ‖ alice   can approve
+                ‖ bob   can approve
+                ‖ carol   can approve
+              ✓ 10 min since it was asked for
+              ✓ the rollback plan is stated   sha256 7be1f3891afd
+                ✓ back to r100…00 of c100000: qnt9 rollback production
+                ✓ 2 replicas start, and all traffic moves at once when they are healthy
+              ✓ no other job holds production
+        "#]],
     );
     check(
         &world,
