@@ -8,6 +8,7 @@ mod memory;
 mod million;
 mod platform;
 mod promote;
+mod strategies;
 mod upgrade;
 mod users;
 
@@ -24,6 +25,7 @@ usage: cargo xtask prove NAME [--release] [--tries N]
   delivery   the reference system from push to production, then a bad release that is rolled back
   kill       no request fails while the server is killed in the middle of a canary and started again
   promote    N (20) further good releases are all promoted under traffic
+  strategies N (20) releases by blue-green, with as many switches back, by canary and by rolling: no request fails
   upgrade    a job of two minutes and the users of a service do not notice two upgrades of the program
   switches   no request fails over 100,000 requests and 20 switches, with and without keep-alive
   million    a log of a million facts: ready from a snapshot in under 1 s, without in under 10 s, verified in under 5 s
@@ -63,6 +65,7 @@ pub(crate) fn prove(args: &[String]) -> Result<()> {
         "promote" => promote::prove,
         "memory" => memory::prove,
         "million" => million::prove,
+        "strategies" => strategies::prove,
         "upgrade" => upgrade::prove,
         _ => bail!("`{name}` is no proof\n{USAGE}"),
     };

@@ -4,6 +4,8 @@
 //! The gates' own trees come from [`crate::gates`]; here they are put under what they belong to. It
 //! decides nothing.
 
+mod conduct;
+
 use qnt9_model::fact::{DeploymentOutcome, Direction, Outcome};
 use qnt9_model::why::Holds;
 use qnt9_model::{Actor, EnvironmentName, JobKey, Millis, RunId, Sha, Why};
@@ -173,7 +175,10 @@ impl Explain<'_> {
     #[must_use]
     pub fn deployment(&self, of: &Deployment) -> Explanation {
         let mut parts = vec![self.permission(of), replicas(of)];
+        parts.extend(conduct::smoke(of));
+        parts.extend(conduct::promotion(self.project, of));
         parts.extend(of.steps.iter().map(|step| share(of, *step)));
+        parts.extend(conduct::exchange(of));
         let rule = format!("deployment {} of {} to {}", of.id, of.release.short(), of.place);
         let mut why = Why::all(rule, parts);
         match &of.outcome {
@@ -181,6 +186,8 @@ impl Explain<'_> {
             Some((DeploymentOutcome::Succeeded, _)) => {
                 why.holds = Holds::Yes;
                 why.evidence = Some(self.service_of(of));
+                why.of.extend(conduct::kept(self.project, of, self.now));
+                why.of.extend(conduct::watch(of, self.now));
             }
             Some((DeploymentOutcome::RolledBack { reason, at_percent }, _)) => {
                 why.holds = Holds::No;

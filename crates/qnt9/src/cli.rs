@@ -753,9 +753,9 @@ pub enum Release {
 
 #[derive(Debug, Args)]
 pub struct Build {
-    /// The service, as in qnt9.toml
-    #[arg(long)]
-    pub service: String,
+    /// The service, as in qnt9.toml; repeated, all of them run from this release and roll out together
+    #[arg(long = "service", value_name = "NAME", required = true)]
+    pub services: Vec<String>,
     /// A file and its path inside the release; may be repeated
     #[arg(long = "file", value_name = "SOURCE=PATH", required_unless_present = "folders", value_parser = key_value)]
     pub files: Vec<(String, String)>,

@@ -57,7 +57,7 @@ pub(super) fn prove(options: &Options) -> Result<()> {
 }
 
 /// Waits until production serves again after the start.
-fn answers(production: &str) -> Result<()> {
+pub(super) fn answers(production: &str) -> Result<()> {
     let since = Instant::now();
     while since.elapsed() < PATIENCE {
         let answer = super::http::Connection::open(production)
@@ -104,7 +104,7 @@ fn deliver(ground: &Ground, clone: &Path, number: u32) -> Result<String> {
 }
 
 /// Waits until the run looks like this; an error when it ends without.
-fn wait_for(ground: &Ground, run: u64, is: impl Fn(&Value) -> bool) -> Result<()> {
+pub(super) fn wait_for(ground: &Ground, run: u64, is: impl Fn(&Value) -> bool) -> Result<()> {
     let since = Instant::now();
     while since.elapsed() < PATIENCE {
         let shape = ground.api("dana", "GET", &format!("/runs/{run}"), &Value::Null)?;
@@ -118,7 +118,7 @@ fn wait_for(ground: &Ground, run: u64, is: impl Fn(&Value) -> bool) -> Result<()
     bail!("run {run} takes too long")
 }
 
-fn git(folder: &Path, args: &[&str]) -> Result<()> {
+pub(super) fn git(folder: &Path, args: &[&str]) -> Result<()> {
     let status = Command::new("git").arg("-C").arg(folder).args(args).status()?;
     ensure!(status.success(), "git {} ended with {status}", args.join(" "));
     Ok(())

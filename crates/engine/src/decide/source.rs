@@ -74,7 +74,8 @@ fn schedules(on: &On<'_>, moved: &RefMoved) -> Option<Fact> {
         return None;
     }
     let commit = moved.update.new.clone()?;
-    let workflows: Vec<ScheduledWorkflow> = moved.workflows.iter().filter_map(|file| scheduled(on, file)).collect();
+    let workflows: Vec<ScheduledWorkflow> =
+        moved.workflows.iter().filter_map(|file| scheduled(on, file)).collect();
     let listed = workflows.iter().flat_map(|workflow| {
         workflow.schedules.iter().map(|schedule| (&workflow.path, schedule, &workflow.workflow))
     });

@@ -28,7 +28,7 @@ pub async fn build(args: &Build) -> Result<ExitCode, Failure> {
     let path = format!("/api/v1/step/release?step={step}&call={number}");
     let digest: Digest = call.client.post_bytes(&path, packed.into()).await?;
     output("digest", &digest.digest.0)?;
-    talk::say(&format!("release of {} from {files} files", args.service));
+    talk::say(&format!("release of {} from {files} files", args.services.join(", ")));
     talk::line(&digest.digest.0);
     Ok(ExitCode::SUCCESS)
 }
@@ -38,7 +38,7 @@ fn image(args: &Build, commit: String) -> Result<Image, Failure> {
     for (source, path) in &args.files {
         let source = PathBuf::from(source);
         let cannot = |error| Failure::because(format!("cannot read {}", source.display()), &error);
-        let mode = std::fs::metadata(&source).map_err(cannot)?.permissions().mode() & 0o777;
+        let mode = mode(&std::fs::metadata(&source).map_err(cannot)?);
         files.push(ImageFile { path: path.clone(), content: Content::File(source), mode });
     }
     for (source, path) in &args.folders {
@@ -54,7 +54,7 @@ fn image(args: &Build, commit: String) -> Result<Image, Failure> {
     // What starts it stands in qnt9.toml; a release of one program names that one for other tools.
     let entrypoint = args.files.iter().map(|(_, path)| path.clone()).take(1).collect();
     let architecture = native_architecture().to_owned();
-    let service = args.service.clone();
+    let service = args.services.join(",");
     Ok(Image { service, commit, entrypoint, architecture, files, configuration })
 }
 
@@ -69,10 +69,16 @@ fn folder_files(source: &str, path: &str) -> Result<Vec<ImageFile>, Failure> {
     }
     let file = |(name, place): (String, PathBuf)| {
         let cannot = |error| Failure::because(format!("cannot read {}", place.display()), &error);
-        let mode = std::fs::metadata(&place).map_err(cannot)?.permissions().mode() & 0o777;
+        let mode = mode(&std::fs::metadata(&place).map_err(cannot)?);
         Ok(ImageFile { path: format!("{below}{name}"), content: Content::File(place), mode })
     };
     listed.into_iter().map(file).collect()
+}
+
+/// Whether it is a program is part of a release; what the builder's umask left of the rest is not, so that
+/// the same commit gives the same digest wherever it is built.
+fn mode(metadata: &std::fs::Metadata) -> u32 {
+    if metadata.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 }
 }
 
 fn packed(image: &Image) -> Result<Vec<u8>, Failure> {
