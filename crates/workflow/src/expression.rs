@@ -199,5 +199,12 @@ pub(crate) struct Vocabulary<'a> {
     pub(crate) functions: &'a [Function],
 }
 
+impl Vocabulary<'_> {
+    /// Whether the place is the `if:` of a job: other jobs are known, but no steps yet.
+    fn is_of_job(&self) -> bool {
+        self.contexts.contains(&"needs") && !self.contexts.contains(&"steps")
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -129,6 +129,11 @@ impl Function {
         matches!(self, Self::Success | Self::Failure | Self::Cancelled | Self::Always)
     }
 
+    /// Whether it may be asked of certain jobs by name, in the `if:` of a job.
+    pub(crate) fn takes_jobs(self) -> bool {
+        matches!(self, Self::Success | Self::Failure)
+    }
+
     /// Whether it may be used wherever expressions may.
     pub(crate) fn is_everywhere(self) -> bool {
         !self.is_status() && self != Self::HashFiles

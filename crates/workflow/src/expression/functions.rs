@@ -26,8 +26,14 @@ pub(super) fn call<'a>(
         Function::FromJson => call.from_json()?,
         Function::Case => call.case()?,
         Function::HashFiles => Operand::Text(call.hash_files()?.into()),
-        Function::Success => Operand::Bool(status == Status::Success),
-        Function::Failure => Operand::Bool(status == Status::Failure),
+        Function::Success if arguments.is_empty() => Operand::Bool(status == Status::Success),
+        Function::Success => {
+            Operand::Bool(call.results()?.iter().all(|result| result == "success"))
+        }
+        Function::Failure if arguments.is_empty() => Operand::Bool(status == Status::Failure),
+        Function::Failure => {
+            Operand::Bool(call.results()?.iter().any(|result| result == "failure"))
+        }
         Function::Cancelled => Operand::Bool(status == Status::Cancelled),
         Function::Always => Operand::Bool(true),
     })
@@ -182,6 +188,18 @@ impl<'a> Call<'_, 'a> {
             }
         }
         self.argument(last)
+    }
+
+    /// The results of the jobs that are named, of which the job at hand needs each; empty where it
+    /// does not.
+    fn results(&mut self) -> Result<Vec<String>, EvaluationError> {
+        let needs = self.evaluator.scope.contexts.get("needs").unwrap_or(Value::NULL);
+        let mut results = Vec::with_capacity(self.arguments.len());
+        for at in 0..self.arguments.len() {
+            let job = self.argument(at)?;
+            results.push(needs.get(&job.to_text()).get("result").to_text());
+        }
+        Ok(results)
     }
 
     fn hash_files(&mut self) -> Result<String, EvaluationError> {

@@ -260,17 +260,8 @@ impl<'s> Parser<'s, '_> {
         if count < least {
             return Err(self.located("Too few parameters supplied", place));
         }
-        // The status of named jobs can be asked for where jobs have theirs and files have none yet.
-        let is_of_jobs = !self.vocabulary.functions.contains(&Function::HashFiles);
-        if is_of_jobs && matches!(function, Function::Success | Function::Failure) {
+        if function.takes_jobs() && self.vocabulary.is_of_job() {
             return Ok(());
-        }
-        if count > most && function.is_status() {
-            let name = function.name();
-            return Err(SyntaxError {
-                message: format!("`{name}` with the names of jobs is not supported yet"),
-                ..self.located("", place)
-            });
         }
         if count > most {
             return Err(self.located("Too many parameters supplied", place));

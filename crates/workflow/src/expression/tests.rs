@@ -94,7 +94,10 @@ fn errors_name_the_place() {
             "case(true, 1, false, 2)",
             "Even number of parameters supplied, requires an odd number of parameters: 'case'. Located at position 1 within expression: case(true, 1, false, 2)",
         ),
-        ("success('build')", "`success` with the names of jobs is not supported yet"),
+        (
+            "success('build')",
+            "Too many parameters supplied: 'success'. Located at position 1 within expression: success('build')",
+        ),
         (
             "fromJSON('{')",
             "Error parsing fromJson: a key in double quotes is missing at line 1, column 2, in the text {",
@@ -169,6 +172,29 @@ fn status_functions_answer_from_the_scope() {
     assert_eq!(answers(Status::Failure), [false, true, false, true]);
     assert_eq!(answers(Status::Cancelled), [false, false, true, true]);
     assert_eq!(answers(Status::Skipped), [false, false, false, true]);
+}
+
+#[test]
+fn a_job_may_ask_how_certain_jobs_went() {
+    let json = r#"{"needs": {"build": {"result": "success"}, "lint": {"result": "failure"}}}"#;
+    let Ok(Value::Object(mut contexts)) = Value::from_json_text(json) else { unreachable!() };
+    let cases = [
+        ("success('build')", true),
+        ("success('BUILD', 'lint')", false),
+        ("success('nosuch')", false),
+        ("failure('build')", false),
+        ("failure('build', 'lint')", true),
+        ("failure('nosuch')", false),
+        ("failure()", false),
+    ];
+    for (expression, holds) in cases {
+        let value = evaluate(expression, &Scope::new(&contexts));
+        assert_eq!(value, Ok(Value::Bool(holds)), "{expression}");
+    }
+    assert!(evaluate("always('build')", &Scope::new(&contexts)).is_err());
+    contexts.insert("steps", Object::new());
+    let error = evaluate("success('build')", &Scope::new(&contexts)).unwrap_err().to_string();
+    assert!(error.contains("Too many parameters supplied: 'success'"), "{error}");
 }
 
 #[test]
