@@ -12,6 +12,7 @@ use crate::Code;
 pub(super) use images::moving_tag;
 
 pub(super) const CHECKS: &[Check] = &[
+    placement::syntax,
     links::selectors,
     links::services,
     links::ingresses,
@@ -33,4 +34,5 @@ pub(super) const CODES: &[Code] = &[
     probes::WRONG_PORT,
     placement::OLD_API,
     placement::OTHER_NAMESPACE,
+    placement::SYNTAX,
 ];

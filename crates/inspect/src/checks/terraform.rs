@@ -9,7 +9,7 @@ mod versions;
 
 use super::Check;
 use crate::Code;
-use crate::finding::{Area, Findings, Severity};
+use crate::finding::{Area, Findings, Place, Severity, number};
 use crate::reading::Reading;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -48,14 +48,25 @@ const SYNTAX: Code = Code {
     fix: "Close what was opened: quotes, brackets, braces. `terraform fmt` shows where.",
 };
 
+/// A quote that is not closed is found by the parser at the beginning of what it is in: the first line with
+/// an odd number of quotes from there on is where it was opened.
+fn opened(text: &str, place: Place) -> Place {
+    let quotes = |line: &str| line.replace("\\\"", "").matches('"').count();
+    let lines = text.lines().enumerate().skip(place.line.saturating_sub(1) as usize);
+    let mut code = lines.filter(|(_, line)| !line.trim_start().starts_with(['#', '/']));
+    let odd = code.find(|(_, line)| quotes(line) % 2 == 1);
+    odd.map_or(place, |(at, _)| Place::line(number(at + 1)))
+}
+
 fn syntax(reading: &Reading<'_>, findings: &mut Findings) {
     for (path, place, message) in reading.modules.iter().flat_map(|module| &module.broken) {
         let message =
             format!("terraform cannot read this: {}", message.lines().next().unwrap_or_default());
+        let text = reading.repository.text(path).unwrap_or_default();
         findings.add(
             &SYNTAX,
             path,
-            *place,
+            opened(text, *place),
             message,
             "close what was opened; `terraform fmt` shows where",
         );
@@ -63,10 +74,8 @@ fn syntax(reading: &Reading<'_>, findings: &mut Findings) {
     for (path, text) in reading.repository.ending(&[".tfvars"]) {
         if let Err(error) = hcl_edit::parser::parse_body(text) {
             let at = error.location();
-            let place = crate::finding::Place {
-                line: crate::finding::number(at.line()),
-                column: crate::finding::number(at.column()),
-            };
+            let place = Place { line: number(at.line()), column: number(at.column()) };
+            let place = opened(text, place);
             let message = format!(
                 "terraform cannot read this: {}",
                 error.message().lines().next().unwrap_or_default()

@@ -22,7 +22,6 @@ pub(super) const CHECKS: &[Check] = &[
     scripts::check,
     triggers::branches,
     triggers::schedules,
-    triggers::inputs,
 ];
 
 pub(super) const CODES: &[Code] = &[
@@ -35,7 +34,6 @@ pub(super) const CODES: &[Code] = &[
     needs::SKIPPED_NEED,
     triggers::NO_SUCH_BRANCH,
     triggers::NEVER,
-    triggers::COMPARED_AS_TEXT,
     runners::NO_SUCH_RUNNER,
     paths::NO_SUCH_PATH,
 ];

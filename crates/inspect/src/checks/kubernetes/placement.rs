@@ -3,6 +3,7 @@
 use crate::finding::{Area, Code, Findings, Place, Severity};
 use crate::reading::Reading;
 use crate::repository::join;
+use crate::yaml::documents;
 
 pub(super) const OLD_API: Code = Code {
     id: "QX4009",
@@ -24,6 +25,35 @@ pub(super) const OTHER_NAMESPACE: Code = Code {
     example: "- run: kubectl apply -n staging -f k8s/      # k8s/app.yaml says namespace: production",
     fix: "Leave `namespace:` out of the manifests and give it to kubectl, or the other way round.",
 };
+
+pub(super) const SYNTAX: Code = Code {
+    id: "QX4011",
+    area: Area::Kubernetes,
+    severity: Severity::Error,
+    title: "a manifest that cannot be read",
+    explanation: "The file is no YAML: kubectl stops before it applies anything of it.",
+    example: "metadata:\n  name: stock\n   labels: {}",
+    fix: "Indent what belongs together alike, with spaces; close brackets and quotes.",
+};
+
+pub(super) fn syntax(reading: &Reading<'_>, findings: &mut Findings) {
+    for (path, text) in reading.repository.ending(&[".yml", ".yaml"]) {
+        let is_manifest =
+            text.contains("apiVersion:") && text.contains("kind:") && !text.contains("{{");
+        if let Err(error) = documents(text)
+            && is_manifest
+        {
+            let message = format!("kubectl cannot read this: {}", error.message);
+            findings.add(
+                &SYNTAX,
+                path,
+                error.place,
+                message,
+                "indent what belongs together alike; close brackets and quotes",
+            );
+        }
+    }
+}
 
 /// Removed versions: version, kinds (all when empty), what took their place.
 const REMOVED: &[(&str, &[&str], &str)] = &[

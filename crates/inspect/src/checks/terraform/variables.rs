@@ -109,7 +109,8 @@ fn not_declared(path: &str, text: &str, body: &Body, declared: &[&str], findings
         let message = format!("`{name}` is set here, and no variable of that name is declared");
         let hint = match nearest(name, declared) {
             Some(near) => format!("did you mean `{near}`? Otherwise remove the line"),
-            None => "remove the line, or declare the variable".to_owned(),
+            None if declared.is_empty() => "remove the line, or declare the variable".to_owned(),
+            None => format!("declared are {}; rename it, or remove the line", declared.join(", ")),
         };
         findings.add(&NOT_DECLARED, path, place, message, hint);
     }

@@ -1,8 +1,6 @@
-//! Triggers that start nothing: branches that nobody has, times that never come, inputs compared as what
-//! they are not.
+//! Triggers that start nothing: branches that nobody has, times that never come.
 
-use crate::finding::{Area, Code, Findings, Place, Severity};
-use crate::flow::Flow;
+use crate::finding::{Area, Code, Findings, Severity};
 use crate::reading::Reading;
 use crate::yaml::Node;
 
@@ -25,17 +23,6 @@ pub(super) const NEVER: Code = Code {
     explanation: "The day does not exist in any of the months, or a field is out of its range: the workflow never starts, and nothing says so.",
     example: "- cron: \"0 3 31 2 *\"            # February has no 31st",
     fix: "- cron: \"0 3 28 2 *\"",
-};
-
-pub(super) const COMPARED_AS_TEXT: Code = Code {
-    id: "QX2010",
-    area: Area::Workflow,
-    severity: Severity::Error,
-    title: "a boolean input compared with a text",
-    explanation: "`inputs.x` of `type: boolean` is true or false, not a text. Compared with 'true' it becomes the number 1 and the text no \
-                  number: the comparison is false, whatever was chosen.",
-    example: "inputs:\n  dry_run: { type: boolean }\n..\nif: inputs.dry_run == 'true'      # never",
-    fix: "if: inputs.dry_run",
 };
 
 pub(super) fn branches(reading: &Reading<'_>, findings: &mut Findings) {
@@ -132,53 +119,6 @@ fn never(cron: &str) -> Option<String> {
         .then(|| format!("`{cron}` never comes: no such month has a day {}", fields[2]))
 }
 
-pub(super) fn inputs(reading: &Reading<'_>, findings: &mut Findings) {
-    for flow in &reading.flows {
-        for name in boolean_inputs(flow) {
-            let mut scalars = Vec::new();
-            flow.root.scalars("", &mut scalars);
-            for (key, node) in scalars {
-                for (line, text) in node.lines() {
-                    let is_expression = key == "if" || text.contains("${{");
-                    if is_expression && compares_as_text(text, name) {
-                        let message = format!(
-                            "the input `{name}` is a boolean; compared with a text it is never equal"
-                        );
-                        let hint = format!("write `inputs.{name}` by itself, or `!inputs.{name}`");
-                        let place =
-                            if line == node.place.line { node.place } else { Place::line(line) };
-                        findings.add(&COMPARED_AS_TEXT, &flow.file, place, message, hint);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn boolean_inputs(flow: &Flow) -> Vec<&str> {
-    let events =
-        ["workflow_dispatch", "workflow_call"].into_iter().filter_map(|name| flow.event(name));
-    let inputs = events.filter_map(|event| event.get("inputs")).flat_map(Node::entries);
-    let boolean = inputs.filter(|(_, input)| input.text_at(&["type"]) == Some("boolean"));
-    boolean.filter_map(|(name, _)| name.text()).collect()
-}
-
-/// Whether `inputs.NAME` stands beside a quoted true or false. `github.event.inputs` holds texts.
-fn compares_as_text(text: &str, name: &str) -> bool {
-    let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    ["true", "false"].iter().flat_map(|value| ["==", "!="].map(|sign| (value, sign))).any(
-        |(value, sign)| {
-            let written =
-                [format!("inputs.{name}{sign}'{value}'"), format!("'{value}'{sign}inputs.{name}")];
-            written.iter().any(|written| {
-                squeezed
-                    .match_indices(written.as_str())
-                    .any(|(at, _)| !squeezed[..at].ends_with("event."))
-            })
-        },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,13 +134,5 @@ mod tests {
         {
             assert_eq!(never(comes), None, "{comes}");
         }
-    }
-
-    #[test]
-    fn only_the_typed_input_is_no_text() {
-        assert!(compares_as_text("inputs.dry == 'true'", "dry"));
-        assert!(compares_as_text("${{ 'false' != inputs.dry }}", "dry"));
-        assert!(!compares_as_text("github.event.inputs.dry == 'true'", "dry"));
-        assert!(!compares_as_text("inputs.dry == true", "dry"));
     }
 }

@@ -1,0 +1,83 @@
+//! Real mistakes of real pipelines, each in a folder of its own beside what must be said of it: every one is
+//! found at its line, and repositories without a mistake have no finding.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use qnt9_inspect::{Month, Repository, inspect};
+
+/// The calendar of versions is read as of this month, so that the tests say the same next year.
+const TODAY: Month = Month { year: 2026, month: 11 };
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(folder: &Path) -> Repository {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                if !["target", "demo"].contains(&name.as_str()) {
+                    folders.push(path);
+                }
+            } else if name != "expected.toml" {
+                files.push((name, fs::read(&path).unwrap()));
+            }
+        }
+    }
+    Repository::new(files)
+}
+
+#[test]
+fn every_mistake_is_found_where_it_is() {
+    let mut missed = Vec::new();
+    let mut seen = 0;
+    for entry in fs::read_dir(crates().join("qnt9/tests/mistakes")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(folder.join("expected.toml")).unwrap();
+        let expected: toml_edit::DocumentMut = text.parse().unwrap();
+        let word = |key: &str| expected[key].as_str().unwrap().to_owned();
+        // The other commands are tried with the whole program.
+        if word("command") != "doctor repo" {
+            continue;
+        }
+        seen += 1;
+        let mut repository = read(&folder);
+        if let Some(branches) = expected.get("branches").and_then(|all| all.as_array()) {
+            let names = branches.iter().map(|name| name.as_str().unwrap().to_owned());
+            repository = repository.with_branches(names);
+        }
+        let findings = inspect(&repository, TODAY);
+        let line = u32::try_from(expected["line"].as_integer().unwrap()).unwrap();
+        let is_it = findings.iter().any(|finding| {
+            finding.code == word("code")
+                && finding.file == word("file")
+                && finding.line == line
+                && format!("{} {}", finding.message, finding.hint).contains(&word("fix"))
+        });
+        let others = findings.iter().filter(|finding| finding.code != word("code")).count();
+        if !is_it || others > 0 {
+            missed.push(format!("{name}: {text}{findings:#?}"));
+        }
+    }
+    assert!(seen >= 30, "{seen}");
+    assert!(missed.is_empty(), "{} of {seen}:\n{}", missed.len(), missed.join("\n"));
+}
+
+#[test]
+fn repositories_without_a_mistake_have_no_finding() {
+    let projects = crates().join("qnt9/tests/projects");
+    let mut good: Vec<PathBuf> =
+        fs::read_dir(projects).unwrap().map(|entry| entry.unwrap().path()).collect();
+    good.push(crates().parent().unwrap().join("qnt9-srs"));
+    for folder in good {
+        let findings = inspect(&read(&folder), TODAY);
+        assert!(findings.is_empty(), "{}: {findings:#?}", folder.display());
+    }
+}

@@ -1,0 +1,1 @@
+db_password = "Sup3rGeheim!2025"

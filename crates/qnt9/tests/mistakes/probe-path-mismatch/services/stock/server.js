@@ -1,0 +1,2 @@
+app.get('/api/v1/ready', async (req, res) => { await db.ping(); res.end(); });
+app.listen(process.env.PORT || 8000);

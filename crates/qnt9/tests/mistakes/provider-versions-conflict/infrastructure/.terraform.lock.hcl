@@ -1,0 +1,3 @@
+provider "registry.terraform.io/hashicorp/azurerm" {
+  version = "4.14.0"
+}

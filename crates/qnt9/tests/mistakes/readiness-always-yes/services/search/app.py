@@ -1,0 +1,7 @@
+app = FastAPI()
+
+
+@app.get("/ready")
+async def ready():
+    # TODO: check database and cache
+    return {"status": "healthy"}

@@ -1,0 +1,2 @@
+vm_size   = "Standard_D2s_v3"
+node_size = "Standard_D2s_v3"

@@ -1,0 +1,3 @@
+variable "vm_size" {
+  type = string
+}

@@ -1,0 +1,7 @@
+variable "node_count" {
+  type = number
+}
+variable "location" {
+  type    = string
+  default = "germanywestcentral"
+}
