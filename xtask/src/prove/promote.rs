@@ -83,19 +83,21 @@ fn deliver(ground: &Ground, clone: &Path, number: u32) -> Result<String> {
     git(clone, &["push", "-q", &ground.remote("dana")?, "HEAD:main"])?;
     let runs = ground.api("dana", "GET", "/runs?limit=1", &Value::Null)?;
     let staging = runs[0]["id"].as_u64().context("the push started no run")?;
-    wait_for(ground, staging, |run| !run["run"]["result"].is_null())?;
+    wait_for(ground, "dana", staging, |run| !run["run"]["result"].is_null())?;
     let dispatch = json!({
         "workflow": "production.yml",
         "inputs": { "environment": "production", "action": "apply" },
     });
     let started = ground.api("carol", "POST", "/dispatch", &dispatch)?;
     let run = started["run"].as_u64().context("the dispatch started no run")?;
-    wait_for(ground, run, |run| !run["run"]["waits_for"].as_array().is_none_or(Vec::is_empty))?;
+    wait_for(ground, "dana", run, |run| {
+        !run["run"]["waits_for"].as_array().is_none_or(Vec::is_empty)
+    })?;
     for person in ["alice", "bob"] {
         let approve = json!({ "environment": "production" });
         ground.api(person, "POST", &format!("/runs/{run}/approve"), &approve)?;
     }
-    wait_for(ground, run, |run| !run["run"]["result"].is_null())?;
+    wait_for(ground, "dana", run, |run| !run["run"]["result"].is_null())?;
     let deployments = ground.api("dana", "GET", "/deployments", &Value::Null)?;
     let mut deployments = deployments.as_array().context("a list of deployments")?.iter();
     let deployment = deployments.find(|one| one["run"] == run);
@@ -103,11 +105,16 @@ fn deliver(ground: &Ground, clone: &Path, number: u32) -> Result<String> {
     Ok(state.unwrap_or("not deployed").to_owned())
 }
 
-/// Waits until the run looks like this; an error when it ends without.
-pub(super) fn wait_for(ground: &Ground, run: u64, is: impl Fn(&Value) -> bool) -> Result<()> {
+/// Waits until the run, as this person sees it, looks like this; an error when it ends without.
+pub(super) fn wait_for(
+    ground: &Ground,
+    by: &str,
+    run: u64,
+    is: impl Fn(&Value) -> bool,
+) -> Result<()> {
     let since = Instant::now();
     while since.elapsed() < PATIENCE {
-        let shape = ground.api("dana", "GET", &format!("/runs/{run}"), &Value::Null)?;
+        let shape = ground.api(by, "GET", &format!("/runs/{run}"), &Value::Null)?;
         let result = &shape["run"]["result"];
         if is(&shape) && (result.is_null() || result == "success") {
             return Ok(());

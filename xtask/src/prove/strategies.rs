@@ -1,6 +1,7 @@
 //! Blue-green, canary and rolling releases of a small service, one after the other under steady traffic,
 //! and switches back to what blue-green keeps: no request fails.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -13,6 +14,8 @@ use super::promote::{answers, git, wait_for};
 use super::users::Users;
 use crate::tools;
 
+/// Who does everything here.
+const PERSON: &str = "alice";
 /// Requests a second.
 const RATE: u32 = 200;
 
@@ -43,7 +46,9 @@ Server((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
 const WORKFLOW: &str = r#"name: Deploy
-on: workflow_dispatch
+on:
+  push:
+    branches: [main]
 jobs:
   deploy:
     runs-on: ubuntu-latest
@@ -67,17 +72,22 @@ const STRATEGIES: [(&str, &str); 3] = [
 
 pub(super) fn prove(options: &Options) -> Result<()> {
     let ground = Ground::new(options, "strategies")?;
+    let project = ground.folder().join("project");
+    write(&project)?;
+    let dir = project.to_str().context("the folder's name is text")?;
+    let (summary, status) = ground.up(&["--exit", "--project", dir])?.end()?;
+    ensure!(status.success(), "the project was not taken in: {status}, {summary}");
     let platform = ground.up(&["--empty"])?;
     platform.wait_for("empty", |event| event["event"] == "empty")?;
     let clone = ground.folder().join("clone");
     let from = format!("http://{}/git/{PROJECT}.git", ground.address());
     git(ground.folder(), &["clone", "-q", &from, "clone"])?;
-    begin(&ground, &clone)?;
-    let production = ground.production()?;
+    let production = ground.production_by(PERSON)?;
     answers(&production)?;
     let mut failed = 0;
     for (strategy, rollout) in STRATEGIES {
         push(&ground, &clone, strategy, rollout)?;
+        deliver(&ground)?;
         failed += try_strategy(&ground, &clone, &production, strategy, options.tries)?;
     }
     let stopped = platform.interrupt()?;
@@ -86,32 +96,37 @@ pub(super) fn prove(options: &Options) -> Result<()> {
     ground.clear()
 }
 
-/// Puts the small service in the place of the reference system, and its first release into production.
-fn begin(ground: &Ground, clone: &Path) -> Result<()> {
-    git(clone, &["rm", "-q", "-r", "."])?;
-    std::fs::create_dir_all(clone.join(".github/workflows"))?;
-    std::fs::write(clone.join(".github/workflows/deploy.yml"), WORKFLOW)?;
-    std::fs::write(clone.join("serve.py"), SERVICE)?;
-    let (name, rollout) = STRATEGIES[0];
-    push(ground, clone, name, rollout)?;
-    deliver(ground).map(|_| ())
+/// The small service.
+fn write(project: &Path) -> Result<()> {
+    std::fs::create_dir_all(project.join(".github/workflows"))?;
+    std::fs::write(project.join(".github/workflows/deploy.yml"), WORKFLOW)?;
+    let program = project.join("serve.py");
+    std::fs::write(&program, SERVICE)?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    write_rules(project, STRATEGIES[0].1)
+}
+
+/// The environment to which nothing goes is there for its approver, who is a person of the platform by it.
+fn write_rules(project: &Path, rollout: &str) -> Result<()> {
+    let rules = format!(
+        "[project]\nname = \"{PROJECT}\"\n\n[service.web]\ncommand = [\"bin/serve\"]\n\
+         replicas = 3\nsmoke = [\"/health\"]\n\n[environment.production]\nrollout = {rollout}\n\n\
+         [environment.elsewhere]\napprovals = {{ needed = 1, from = [\"{PERSON}\"] }}\n"
+    );
+    Ok(std::fs::write(project.join("qnt9.toml"), rules)?)
 }
 
 /// Puts these rules in force.
 fn push(ground: &Ground, clone: &Path, strategy: &str, rollout: &str) -> Result<()> {
-    let rules = format!(
-        "[project]\nname = \"{PROJECT}\"\n\n[service.web]\ncommand = [\"bin/serve\"]\n\
-         replicas = 3\nsmoke = [\"/health\"]\n\n[environment.production]\nrollout = {rollout}\n"
-    );
-    std::fs::write(clone.join("qnt9.toml"), rules)?;
+    write_rules(clone, rollout)?;
     git(clone, &["add", "--all"])?;
     commit(ground, clone, &format!("Deliver by {strategy}"))
 }
 
 fn commit(ground: &Ground, clone: &Path, title: &str) -> Result<()> {
-    let (name, email) = ("user.name=Dana", "user.email=dana@qnt9-srs.example");
-    git(clone, &["-c", name, "-c", email, "commit", "-q", "--allow-empty", "-m", title])?;
-    git(clone, &["push", "-q", &ground.remote("dana")?, "HEAD:main"])
+    let (name, email) = (format!("user.name={PERSON}"), format!("user.email={PERSON}@localhost"));
+    git(clone, &["-c", &name, "-c", &email, "commit", "-q", "--allow-empty", "-m", title])?;
+    git(clone, &["push", "-q", &ground.remote(PERSON)?, "HEAD:main"])
 }
 
 /// So many releases by one strategy under traffic; how many requests failed.
@@ -146,29 +161,28 @@ fn try_strategy(
     Ok(met.failed())
 }
 
-/// Deploys the head of main; the deployment.
+/// The deployment that the last push led to.
 fn deliver(ground: &Ground) -> Result<Value> {
-    let dispatch = json!({ "workflow": "deploy.yml" });
-    let started = ground.api("carol", "POST", "/dispatch", &dispatch)?;
-    let run = started["run"].as_u64().context("the dispatch started no run")?;
-    wait_for(ground, run, |run| !run["run"]["result"].is_null())?;
-    let deployments = ground.api("dana", "GET", "/deployments", &Value::Null)?;
+    let runs = ground.api(PERSON, "GET", "/runs?limit=1", &Value::Null)?;
+    let run = runs[0]["id"].as_u64().context("the push started no run")?;
+    wait_for(ground, PERSON, run, |run| !run["run"]["result"].is_null())?;
+    let deployments = ground.api(PERSON, "GET", "/deployments", &Value::Null)?;
     let mut deployments = deployments.as_array().context("a list of deployments")?.iter();
     deployments.find(|one| one["run"] == run).cloned().context("it deployed nothing")
 }
 
 /// Back to the release whose replicas are kept; it must take over these.
 fn switch_back(ground: &Ground) -> Result<()> {
-    let deployments = ground.api("dana", "GET", "/deployments", &Value::Null)?;
+    let deployments = ground.api(PERSON, "GET", "/deployments", &Value::Null)?;
     let deployments = deployments.as_array().context("a list of deployments")?;
     let to = &deployments.get(1).context("there is one before")?["release"];
     let path = "/environments/production/rollback";
-    let back = ground.api("alice", "POST", path, &json!({ "to": to, "dry_run": false }))?;
+    let back = ground.api(PERSON, "POST", path, &json!({ "to": to, "dry_run": false }))?;
     ensure!(back["warm"] == true, "nothing was kept: {back:#}");
     let id = back["deployment"].as_u64().context("the rollback's deployment")?;
     let begun = Instant::now();
     while begun.elapsed().as_secs() < 60 {
-        let shape = ground.api("dana", "GET", &format!("/deployments/{id}"), &Value::Null)?;
+        let shape = ground.api(PERSON, "GET", &format!("/deployments/{id}"), &Value::Null)?;
         if shape["state"] == "succeeded" {
             return Ok(());
         }

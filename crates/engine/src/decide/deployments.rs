@@ -248,9 +248,14 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 Entrance::Main => state.address.is_some(),
                 Entrance::Preview => state.preview.is_some(),
             });
+            // Two that are looked for at the same time may find the same one free: the second looks again.
+            let mut others = on.project.places.values();
+            let taken = others.any(|state| {
+                [&state.address, &state.preview].into_iter().flatten().any(|known| known == address)
+            });
             let (place, entrance, address) = (place.clone(), *entrance, address.clone());
             let fact = Fact::AddressAssigned { place, entrance, address };
-            if assigned { Vec::new() } else { vec![fact] }
+            if assigned || taken { Vec::new() } else { vec![fact] }
         }
         Command::ReplicaReady { deployment, replica, address } => {
             let same = known(deployment).is_none_or(|d| d.ready.get(replica) == Some(address));

@@ -1,7 +1,7 @@
 //! Blue-green, rolling, smoke tests, several services of one release, and watching afterwards.
 
 use expect_test::expect;
-use qnt9_model::fact::Counts;
+use qnt9_model::fact::{Counts, Entrance};
 use qnt9_model::{Command, DeploymentId, Fact, Order, Refusal, RunId};
 
 use crate::world::{HOUR, MINUTE, SECOND, World, digest};
@@ -122,6 +122,33 @@ fn a_blue_green_release_waits_at_its_preview_and_gets_all_traffic_in_one_switch(
         qnt9 arm-drained
     "#]]
     .assert_eq(&world.since(from));
+}
+
+#[test]
+fn two_entrances_never_get_the_same_address() {
+    let mut world = world(BY_HAND, "");
+    ask(&mut world, "r1", &[]);
+    let place = crate::world::stock_in("production");
+    world.carry_out(&Order::KeepReplicas(wanted(&world)));
+    let assign = |entrance, address: &str| Command::AssignAddress {
+        place: crate::world::stock_in("production"),
+        entrance,
+        address: address.to_owned(),
+    };
+    assert_eq!(world.tell(assign(Entrance::Main, "a:1")).len(), 1);
+    assert!(world.tell(assign(Entrance::Preview, "a:1")).is_empty(), "it is taken");
+    let preview = Order::AssignAddress(place.clone(), Entrance::Preview);
+    assert!(world.orders().contains(&preview), "another one is looked for");
+    assert_eq!(world.tell(assign(Entrance::Preview, "a:2")).len(), 1);
+    assert!(!world.orders().contains(&preview));
+}
+
+fn wanted(world: &World) -> Vec<qnt9_model::order::WantedReplica> {
+    let wanted = |order| match order {
+        Order::KeepReplicas(wanted) => Some(wanted),
+        _ => None,
+    };
+    world.orders().into_iter().find_map(wanted).unwrap_or_default()
 }
 
 #[test]

@@ -395,7 +395,7 @@ impl World {
         match order {
             Order::AssignAddress(place, entrance) => {
                 let (place, entrance) = (place.clone(), *entrance);
-                let address = "127.0.0.1:9000".to_owned();
+                let address = format!("127.0.0.1:{}", 9000 + self.log.len());
                 self.tell(Command::AssignAddress { place, entrance, address });
             }
             Order::KeepReplicas(wanted) => {
