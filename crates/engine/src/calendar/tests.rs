@@ -101,6 +101,18 @@ fn moments_for_people() {
     assert_eq!(moment(moment_at, "nowhere"), "Mon 30 Nov 2026 08:00 UTC");
 }
 
+/// A change is one to come: the border that lies at the very moment is none.
+#[test]
+fn the_next_change_lies_ahead() {
+    let (from, until) = (at("2026-11-23T00:00:00Z"), at("2026-11-25T00:00:00Z"));
+    let freeze = Freeze { from, until, reason: "the fair".to_owned(), environments: Vec::new() };
+    let next = |after| next_change(&[], &[&freeze], after);
+    assert_eq!(next(from.plus(-1)), Some(from));
+    assert_eq!(next(from), Some(until));
+    assert_eq!(next(until.plus(-1)), Some(until));
+    assert_eq!(next(until), None);
+}
+
 proptest! {
     /// What is open is what the clocks of the zone show, on every minute that happens once.
     #[test]

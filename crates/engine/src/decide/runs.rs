@@ -129,9 +129,7 @@ fn repeat_of(run: &Run, wanted: &BTreeSet<JobKey>) -> Repeat {
     };
     let mut repeat = Repeat::default();
     for job in &run.jobs {
-        let whole = wanted.contains(&JobKey(job.key.clone()))
-            && !run.legs.contains_key(&JobKey(job.key.clone()));
-        if needs_one(&job.key) || whole {
+        if needs_one(&job.key) {
             continue;
         }
         match &job.plan {

@@ -602,6 +602,55 @@ fn hours_of_a_window_are_times_of_a_day() {
     }
 }
 
+#[test]
+fn shares_of_requests_are_percents() {
+    let rate = |text: &str| {
+        let watch = format!("watch = {{ for = \"15m\", max_error_rate = \"{text}\" }}");
+        let file = format!("[project]\nname = \"shop\"\n[environment.p]\n{watch}\n");
+        let policy = read("qnt9.toml", &file).ok()?;
+        policy.environment(&"p".into())?.watch.as_ref().map(|watch| watch.bad_per_mille)
+    };
+    for (text, per_mille) in [
+        ("1%", 10),
+        ("0.5%", 5),
+        ("2.5%", 25),
+        ("12 %", 120),
+        ("0%", 0),
+        ("100%", 1_000),
+        ("100.0%", 1_000),
+    ] {
+        assert_eq!(rate(text), Some(per_mille), "{text}");
+    }
+    for text in ["1", "%", ".5%", "1.%", "1.25%", "x%", "1.x%", "x.1%", "100.1%", "1000%", "-1%"] {
+        assert_eq!(rate(text), None, "{text}");
+    }
+}
+
+#[test]
+fn smoke_tests_are_paths_and_commands() {
+    use qnt9_model::policy::SmokeTest;
+    let part =
+        "command = [\"bin/stock\"]\nsmoke = [\"/ready\", { command = [\"bin/smoke\", \"-v\"] }]";
+    let file = format!("[project]\nname = \"shop\"\n[service.stock]\n{part}\n");
+    let policy = read("qnt9.toml", &file).unwrap();
+    let command = vec!["bin/smoke".to_owned(), "-v".to_owned()];
+    let expected = [SmokeTest::Path("/ready".to_owned()), SmokeTest::Command(command)];
+    assert_eq!(policy.services[0].smoke, expected);
+}
+
+#[test]
+fn slow_answers_are_told_in_milliseconds_or_longer() {
+    let p99 = |text: &str| {
+        let watch = format!("watch = {{ for = \"15m\", p99 = \"{text}\" }}");
+        let file = format!("[project]\nname = \"shop\"\n[environment.p]\n{watch}\n");
+        read("qnt9.toml", &file).ok()?.environment(&"p".into())?.watch.as_ref()?.p99_ms
+    };
+    assert_eq!(p99("500ms"), Some(500));
+    assert_eq!(p99("2s"), Some(2_000));
+    assert_eq!(p99("ms"), None);
+    assert_eq!(p99("-5ms"), None);
+}
+
 proptest! {
     /// Whatever is cut from or put into a good file, reading it neither panics nor gives a problem
     /// whose place is outside the file.

@@ -18,6 +18,7 @@ mod oracle;
 mod people;
 mod proofs;
 mod repeats;
+mod returning;
 mod rollouts;
 mod rules;
 mod runs;

@@ -64,8 +64,9 @@ fn the_machine_wakes_when_evidence_becomes_too_old() {
                  evidence = [{ name = \"backup\", max_age = \"1h\" }, \"tests\"]\n";
     let mut world = World::new(rules);
     world.push("dev", "main", "c1", "dev", &[]);
-    record(&mut world, "backup", None, true);
     record(&mut world, "other", None, true);
+    world.pass(HOUR / 2);
+    record(&mut world, "backup", None, true);
     let recorded = world.now;
     dispatch(&mut world, DEPLOY);
     let due = qnt9_engine::deadline(&world.state, world.now);
@@ -104,7 +105,22 @@ fn a_failed_load_test_wants_its_cause() {
     assert!(refused(&mut world, "load-test", &format!("{long}x")).contains("characters"));
     assert!(matches!(note(&mut world, "vera", "load-test", "x"), Err(Refusal::Role { .. })));
     assert_eq!(world.to_start(run), [""; 0]);
+    // What failed meanwhile of another kind has a cause of its own.
+    record(&mut world, "audit", Some("staging"), false);
+    let newest = |world: &World, kind: &str| {
+        world
+            .project()
+            .evidence
+            .iter()
+            .rfind(|known| known.kind == kind)
+            .cloned()
+            .expect("recorded")
+    };
+    assert!(newest(&world, "load-test").is_unexplained());
     assert!(note(&mut world, "dev", "load-test", &long).is_ok_and(|facts| facts > 0));
+    assert!(!newest(&world, "load-test").is_unexplained());
+    assert!(newest(&world, "audit").is_unexplained());
+    assert!(!newest(&world, "tests").is_unexplained(), "it passed");
     assert_eq!(world.to_start(run), ["deploy"]);
     assert!(refused(&mut world, "load-test", "other").contains("dev has noted it"));
 

@@ -1,5 +1,6 @@
 //! Rules of an environment at their borders: whose word counts for what, and which rule says so.
 
+use qnt9_model::fact::Outcome::Success;
 use qnt9_model::{Actor, Ask, Command, Person, Role, RunId, StreamId};
 
 use crate::world::{HOUR, MINUTE, RULES, World};
@@ -200,4 +201,68 @@ jobs:
             assert_eq!(world.to_start(run), ["deploy"], "{expires}");
         }
     }
+}
+
+/// A window that opens is worth a look only when nothing else is missing.
+#[test]
+fn a_window_wakes_nobody_who_waits_for_something_else() {
+    let text = "# w.yml
+on: workflow_dispatch
+jobs:
+  deploy: { runs-on: x, environment: staging, steps: [{ run: x }] }
+";
+    let windows = "windows = [\"Mon-Sun 09:00-16:00 UTC\"]";
+    // It is 01:46:40.
+    let opens = 7 * HOUR + 13 * MINUTE + 20_000;
+    let due = |world: &mut World| {
+        world.dispatch("dev", "main", text, &[]).expect("may dispatch");
+        let due = qnt9_engine::deadline(&world.state, world.now).expect("patience ends some day");
+        due.since(world.now)
+    };
+    let rules = |more: &str| {
+        let staging = format!("[environment.staging]\n{windows}\n{more}\n");
+        RULES.replace("[environment.staging]\n", &staging)
+    };
+    let new = |more: &str| {
+        let mut world = World::new(&rules(more));
+        world.push("dev", "main", "c1", "dev", &[]);
+        world
+    };
+    assert_eq!(due(&mut new("")), opens);
+    assert!(due(&mut new("evidence = [\"audit\"]")) > opens, "evidence is missing");
+
+    let mut world = World::new(RULES);
+    world.staged("c1", "r1");
+    let check = world.dispatch("dev", "main", text, &[]).expect("may dispatch");
+    let holder = world.start(check, "deploy");
+    world.adopt(&rules(""));
+    let waits = due(&mut world);
+    // The holder itself is looked after much sooner than the window opens.
+    assert_ne!(waits, opens, "another job holds the environment");
+    world.tell(Command::FinishJob {
+        attempt: holder,
+        result: Success,
+        outputs: Vec::new(),
+        reason: None,
+        summary: None,
+    });
+    let free = qnt9_engine::deadline(&world.state, world.now).map(|at| at.since(world.now));
+    assert_eq!(free, Some(opens));
+
+    let mut world = World::new(RULES);
+    world.staged("c1", "r1");
+    let check = world.dispatch("dev", "main", text, &[]).expect("may dispatch");
+    let attempt = world.start(check, "deploy");
+    world.evidence(&attempt, "load-test", Some("staging"), false);
+    world.end(&attempt, Success);
+    world.adopt(&rules(""));
+    assert!(due(&mut world) > opens, "the cause of the failed load test is missing");
+    let note = Command::NoteCause {
+        environment: "staging".into(),
+        kind: "load-test".to_owned(),
+        cause: "a slow disk".to_owned(),
+    };
+    world.by("dev", note).expect("may note it");
+    let noted = qnt9_engine::deadline(&world.state, world.now).map(|at| at.since(world.now));
+    assert_eq!(noted, Some(opens));
 }

@@ -133,7 +133,8 @@ fn a_schedule_that_stays_in_force_forgets_no_moment() {
     // 04:00 in Berlin is 13 minutes and 20 seconds away; 04:30 UTC is hours away.
     world.now = world.now.plus(HOUR);
     let changed = NIGHTLY.replace("  a:", "  b:");
-    world.push("alice", "main", "c2", "dev", &[&changed]);
+    let moved = world.moved("main", "c2", &[&changed]);
+    world.tell(Command::ImportCommits { moved: vec![moved], commits: Vec::new() });
     let due = |world: &World| {
         let runs = world.project().runs.values();
         runs.map(|run| match &run.cause {

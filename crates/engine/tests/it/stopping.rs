@@ -258,3 +258,27 @@ fn a_lost_job_of_a_cancelled_run_ends_with_it() {
     let run = world.dispatch("dev", "main", PRODUCTION, &[]).unwrap();
     assert_eq!(world.to_start(run), ["plan"]);
 }
+
+/// A leg is to be stopped when its run was cancelled, unless its job says `always()`.
+#[test]
+fn who_is_to_be_stopped() {
+    let text = "# w.yml
+on: push
+jobs:
+  a: { runs-on: x, steps: [{ run: x }] }
+  b: { runs-on: x, if: always(), steps: [{ run: x }] }
+";
+    let mut world = World::new(RULES);
+    let run = world.push("dev", "main", "c1", "dev", &[text])[0];
+    world.start(run, "a");
+    world.start(run, "b");
+    let stops = |world: &World| {
+        let state = &world.project().runs[&run];
+        let legs = state.legs.values();
+        legs.map(|leg| qnt9_engine::orders::should_stop(world.project(), state, leg))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(stops(&world), [false, false]);
+    world.by("dev", Command::CancelRun { run }).unwrap();
+    assert_eq!(stops(&world), [true, false]);
+}

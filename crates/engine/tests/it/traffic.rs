@@ -9,8 +9,11 @@ use crate::world::{HOUR, MINUTE, RULES, SECOND, World, stock_in};
 /// Production serves r1; r2 was asked for under these rules, and nothing has been done about it yet.
 fn requested(rules: &str) -> (World, AttemptId, DeploymentId) {
     let mut world = World::in_production("r1");
-    world.adopt(rules);
     world.staged("c2", "r2");
+    // Rules that staging has no use for: what goes to production is still what it proved.
+    world.adopt(rules);
+    let moved = vec![world.moved("main", "c2", &[])];
+    world.tell(Command::ImportCommits { moved, commits: Vec::new() });
     let attempt = world.released();
     let id = world.deploy(&attempt, "production", "r2").expect("its gates are open");
     (world, attempt, id)
@@ -208,4 +211,124 @@ fn only_a_part_of_the_traffic_is_judged() {
     world.pass(SECOND);
     world.carry();
     assert_eq!(ended(&world, id), "succeeded");
+}
+
+/// Only services of one release, asked for together and for one environment, go and fail together.
+#[test]
+fn deployments_side_by_side_are_no_companions() {
+    let text = "# w.yml
+on: push
+jobs:
+  build: { runs-on: x, steps: [{ run: x }] }
+  east: { needs: build, runs-on: x, environment: staging, steps: [{ run: x }] }
+  west: { needs: build, runs-on: x, environment: development, steps: [{ run: x }] }
+";
+    let mut world = World::new(&RULES.replace("branches = [\"develop\"]", ""));
+    let run = world.push("dev", "main", "c1", "dev", &[text])[0];
+    let build = world.start(run, "build");
+    world.build(&build, "r1");
+    world.end(&build, Outcome::Success);
+    let (east, west) = (world.start(run, "east"), world.start(run, "west"));
+    let one = world.deploy(&east, "staging", "r1").expect("it is open");
+    let other = world.deploy(&west, "development", "r1").expect("it is open");
+    assert_eq!(other.0, one.0 + 1, "one right after the other, at the same moment");
+    world.tell(Command::ReplicaFailed { deployment: one, replica: 0, report: "gone".to_owned() });
+    assert_eq!(ended(&world, one), "failed: gone");
+    assert_eq!(ended(&world, other), "it goes on");
+    let companions = |id| {
+        let of = world.deployment(id);
+        qnt9_engine::rollout::companions(world.project(), of).count()
+    };
+    assert_eq!((companions(one), companions(other)), (0, 0));
+}
+
+/// Production takes releases by blue-green, with what else its environment and its service have.
+fn blue_green(rollout: &str, service: &str) -> (World, DeploymentId) {
+    let canary =
+        "{ strategy = \"canary\", steps = [5, 25, 50, 100], step_for = \"1m\", min_requests = 50 }";
+    let rules = RULES.replace(canary, &format!("{{ strategy = \"blue-green\"{rollout} }}"));
+    let rules = rules.replace("replicas = 2\n", &format!("replicas = 2\n{service}"));
+    let (world, _, id) = requested(&rules);
+    (world, id)
+}
+
+fn ready(world: &mut World, deployment: DeploymentId, replica: u32) {
+    let address = format!("127.0.0.1:{}", 9_100 + replica);
+    world.tell(Command::ReplicaReady { deployment, replica, address });
+}
+
+/// A person is asked to promote it from when nothing else is missing until they do.
+#[test]
+fn a_release_awaits_its_promotion_when_nothing_else_is_missing() {
+    use qnt9_engine::rollout::{awaits_promotion, must_be_tried, tried_at};
+    let (mut world, id) = blue_green(", promote = \"manual\"", "smoke = [\"/ready\"]\n");
+    let stands = |world: &World| {
+        let of = world.deployment(id);
+        (must_be_tried(of), awaits_promotion(of))
+    };
+    assert_eq!(stands(&world), (false, false), "its replicas are not up");
+    ready(&mut world, id, 0);
+    assert_eq!(stands(&world), (false, false), "one of them is not up");
+    ready(&mut world, id, 1);
+    assert_eq!(stands(&world), (true, false), "it has not been tried");
+    assert_eq!(tried_at(world.project(), world.deployment(id)), None, "its preview is not carried");
+    world.carry();
+    let place = &world.project().places[&stock_in("production")];
+    let preview = place.preview.clone().expect("the gateway gave it one");
+    let at = tried_at(world.project(), world.deployment(id)).map(str::to_owned);
+    assert_eq!(at.as_ref(), Some(&preview));
+    world.tell(Command::SmokeTested { deployment: id, passed: true, report: String::new() });
+    assert_eq!(stands(&world), (false, true));
+    let lost = Command::ReplicaLost { deployment: id, replica: 1, reason: "gone".to_owned() };
+    world.tell(lost);
+    assert_eq!(stands(&world), (false, false), "a replica is missing again");
+    ready(&mut world, id, 1);
+    let promote = Command::Promote { environment: "production".into() };
+    world.by("alice", promote).expect("it is ready");
+    assert_eq!(stands(&world), (false, false), "she did");
+    world.carry();
+    assert_eq!(ended(&world, id), "succeeded");
+    assert_eq!(stands(&world), (false, false));
+
+    // Without a preview it is tried at its first replica.
+    let smoke = RULES.replace("replicas = 2\n", "replicas = 2\nsmoke = [\"/ready\"]\n");
+    let (mut world, _, id) = requested(&smoke);
+    ready(&mut world, id, 0);
+    ready(&mut world, id, 1);
+    assert_eq!(tried_at(world.project(), world.deployment(id)), Some("127.0.0.1:9100"));
+    assert!(!awaits_promotion(world.deployment(id)), "nobody promotes a canary by hand");
+}
+
+/// Whoever is given up is told what was missing.
+#[test]
+fn a_release_that_is_given_up_says_what_was_missing() {
+    use qnt9_model::limits::{PROMOTE_MS, REPLICAS_START_MS, SMOKE_MS};
+    let smoke = "smoke = [\"/ready\"]\n";
+    let by_hand = ", promote = \"manual\"";
+    let both = |world: &mut World, id| (0..2).for_each(|replica| ready(world, id, replica));
+
+    let (mut world, id) = blue_green("", smoke);
+    ready(&mut world, id, 0);
+    let patience = world.deployment(id).health_timeout_ms;
+    world.pass(patience + REPLICAS_START_MS);
+    assert_eq!(ended(&world, id), "failed: 1 of 2 replicas became healthy in 90 s");
+
+    let (mut world, id) = blue_green(by_hand, smoke);
+    both(&mut world, id);
+    let reason = "gone".to_owned();
+    world.tell(Command::ReplicaLost { deployment: id, replica: 1, reason });
+    world.pass(patience + SMOKE_MS + PROMOTE_MS);
+    let expected = "failed: 1 of 2 replicas are healthy, 1 d 5 min after it was asked for";
+    assert_eq!(ended(&world, id), expected);
+
+    let (mut world, id) = blue_green(by_hand, smoke);
+    both(&mut world, id);
+    world.pass(patience + SMOKE_MS + PROMOTE_MS);
+    assert!(ended(&world, id).starts_with("failed: its smoke tests had not ended 1 d 5 min"));
+
+    let (mut world, id) = blue_green(by_hand, smoke);
+    both(&mut world, id);
+    world.tell(Command::SmokeTested { deployment: id, passed: true, report: String::new() });
+    world.pass(patience + SMOKE_MS + PROMOTE_MS);
+    assert_eq!(ended(&world, id), "failed: nobody promoted it within 1 d 5 min");
 }
