@@ -37,24 +37,21 @@ def main():
     parser.add_argument("--old", required=True, help="a commit of this repository")
     parser.add_argument("--seconds", type=int, default=4)
     arguments = parser.parse_args()
-    target = ROOT / "target"
-    new = build(ROOT, target)
+    new = build(ROOT, ROOT / "target")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        keep = folder / "new"
-        keep.write_bytes(new.read_bytes())
-        keep.chmod(0o755)
-        old = build(checked_out(arguments.old, folder), target)
+        # Cargo tells sources apart by their age alone: two of them in one folder would be mixed up.
+        old = build(checked_out(arguments.old, folder), ROOT / "target/old")
         with Database(folder) as database:
-            failed = exchange(old, keep, database.url, folder, arguments.seconds)
+            failed = exchange(old, new, database.url, folder, arguments.seconds)
     print("no request failed" if not failed else f"{failed} requests failed")
     sys.exit(1 if failed else 0)
 
 
 def checked_out(commit, folder):
     """The reference system as it was."""
-    here = ROOT.relative_to(git("rev-parse", "--show-toplevel").decode().strip())
-    archive = git("archive", f"{commit}:{'' if str(here) == '.' else here}")
+    # Asked inside a folder of the repository, git packs that folder alone.
+    archive = git("archive", commit)
     source = folder / "source"
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(source, filter="data")

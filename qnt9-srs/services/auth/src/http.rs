@@ -37,6 +37,7 @@ pub const STATEMENTS: &[&str] = &[
     SIGNING_KEYS,
     keys::NEWEST,
     keys::ANY,
+    keys::ADD,
     account::BY_EMAIL,
     account::BY_ID,
     account::CHANGE,
@@ -69,6 +70,11 @@ impl Service {
             database,
             config,
         }
+    }
+
+    /// The connections of the requests, for work beside them.
+    pub fn database(&self) -> Arc<Database> {
+        Arc::clone(&self.database)
     }
 
     async fn key(&self) -> Result<Arc<SigningKey>, ApiError> {

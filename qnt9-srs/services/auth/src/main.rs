@@ -63,7 +63,10 @@ fn config() -> Result<Config, String> {
 
 async fn run_serve() -> Result<(), String> {
     let config = config()?;
-    let routes = router(Arc::new(Service::new(config.clone())));
+    let service = Service::new(config.clone());
+    let database = service.database();
+    tokio::spawn(async move { keys::keep(&database).await });
+    let routes = router(Arc::new(service));
     tokio::spawn(keep_prepared(config.clone(), "auth", STATEMENTS, async |prepared| {
         keys::ensure(&prepared.client).await.map_err(PrepareError::Data)?;
         Ok("there is a key to sign with".to_owned())

@@ -98,6 +98,23 @@ async fn a_new_key_signs_and_tokens_of_the_old_one_stay_valid() {
 }
 
 #[tokio::test]
+async fn a_database_without_keys_gets_one_without_a_new_start() {
+    let postgres = Postgres::start().unwrap();
+    let (_serving, client) = serve(&postgres).await;
+    database(&postgres).await.execute("DELETE FROM signing_keys", &[]).await.unwrap();
+    let began = std::time::Instant::now();
+    let keys = loop {
+        let keys = client.get("/.well-known/jwks.json").await.unwrap().json();
+        if keys["keys"][0].is_object() {
+            break keys;
+        }
+        assert!(began.elapsed() < PATIENCE, "{keys}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!(keys["keys"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_requests_that_have_begun() {
     let postgres = Postgres::start().unwrap();
     let (mut serving, client) = serve(&postgres).await;
