@@ -36,9 +36,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let to = to.join(path.file_name().unwrap());
-        match path.is_dir() {
-            true => copy(&path, &to),
-            false => drop(fs::copy(&path, to).unwrap()),
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, to).unwrap();
         }
     }
 }
@@ -56,7 +57,12 @@ fn findings(answer: &Value) -> Vec<(String, String, u64, String)> {
         let said = format!("{} {}", text(one, &["message", "found"]), text(one, &["hint"]));
         match one["places"].as_array() {
             Some(places) => all.extend(places.iter().map(|place| {
-                (code.clone(), text(place, &["file"]), place["line"].as_u64().unwrap_or(0), said.clone())
+                (
+                    code.clone(),
+                    text(place, &["file"]),
+                    place["line"].as_u64().unwrap_or(0),
+                    said.clone(),
+                )
             })),
             None => all.push((code, text(one, &["file"]), one["line"].as_u64().unwrap_or(0), said)),
         }
@@ -85,7 +91,10 @@ fn every_mistake_is_named_at_its_line_with_its_fix() {
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let line = u64::try_from(expected["line"].as_integer().unwrap()).unwrap();
         let is_it = findings(&answer).iter().any(|(code, file, at, said)| {
-            *code == word("code") && *file == word("file") && *at == line && said.contains(&word("fix"))
+            *code == word("code")
+                && *file == word("file")
+                && *at == line
+                && said.contains(&word("fix"))
         });
         if !is_it {
             let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -14,6 +14,8 @@ mod database;
 mod delivery;
 mod deployments;
 mod disk;
+mod locks;
+mod own;
 mod pushes;
 mod replicas;
 mod reproducible;

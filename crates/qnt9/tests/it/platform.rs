@@ -165,7 +165,14 @@ impl<'a> Platform<'a> {
     }
 
     /// The same for one that serves elsewhere than the home's first port.
-    pub(crate) fn start_at(home: &'a Home, mut command: Command, url: String) -> Self {
+    pub(crate) fn start_at(home: &'a Home, command: Command, url: String) -> Self {
+        let mut platform = Self::launch(home, command, url);
+        platform.hear("empty");
+        platform
+    }
+
+    /// One that delivers something: whoever starts it listens to what it says.
+    pub(crate) fn launch(home: &'a Home, mut command: Command, url: String) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let talk = BufReader::new(child.stderr.take().unwrap());
         let (say, said) = channel();
@@ -179,9 +186,7 @@ impl<'a> Platform<'a> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let heard = Vec::new();
-        let mut platform = Self { home, url, project: PROJECT, child, said, heard, http };
-        platform.hear("empty");
-        platform
+        Self { home, url, project: PROJECT, child, said, heard, http }
     }
 
     pub(crate) fn pid(&self) -> i32 {

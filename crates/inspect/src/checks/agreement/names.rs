@@ -189,9 +189,30 @@ fn of_build(rules: &Rules, flow: &Flow, place: Place, command: &str, findings: &
     let after = |name: &str| {
         words.windows(2).filter(|pair| pair[0] == name).map(|pair| pair[1]).collect::<Vec<_>>()
     };
-    let Some(name) = after("--service").first().copied().filter(|name| !name.contains('$')) else {
-        return;
-    };
+    // Several services may be of one release.
+    let names = after("--service").into_iter().flat_map(|names| names.split(','));
+    for name in names.filter(|name| !name.is_empty() && !name.contains('$')) {
+        of_service(
+            rules,
+            flow,
+            place,
+            name,
+            &after("--file"),
+            !after("--folder").is_empty(),
+            findings,
+        );
+    }
+}
+
+fn of_service(
+    rules: &Rules,
+    flow: &Flow,
+    place: Place,
+    name: &str,
+    files: &[&str],
+    has_folders: bool,
+    findings: &mut Findings,
+) {
     let known: Vec<&str> = rules.services.iter().map(|service| service.name.0.as_str()).collect();
     let Some(service) = rules.services.iter().find(|service| service.name.0 == name) else {
         let message =
@@ -205,27 +226,19 @@ fn of_build(rules: &Rules, flow: &Flow, place: Place, command: &str, findings: &
         );
         return;
     };
-    let files = after("--file");
     let Some((program, at)) = service.command.first() else { return };
-    let is_path = program.contains('/');
-    let is_sure = after("--folder").is_empty() && files.iter().all(|file| !file.contains('$'));
-    let holds =
-        files.iter().any(|file| file.split_once('=').is_some_and(|(_, path)| path == program));
-    if is_path && is_sure && !holds {
-        let targets: Vec<&str> =
-            files.iter().filter_map(|file| file.split_once('=')).map(|(_, path)| path).collect();
+    let targets: Vec<&str> =
+        files.iter().filter_map(|file| file.split_once('=')).map(|(_, path)| path).collect();
+    let is_sure =
+        !has_folders && program.contains('/') && files.iter().all(|file| !file.contains('$'));
+    if is_sure && !targets.contains(&program.as_str()) {
         let message = format!(
             "the release of `{name}` holds {}, and not `{program}`, which qnt9.toml starts (line {})",
             targets.join(", "),
             at.line
         );
-        findings.add(
-            &NOT_IN_RELEASE,
-            &flow.file,
-            place,
-            message,
-            format!("write `--file SOURCE={program}`, or mend `command` in qnt9.toml"),
-        );
+        let hint = format!("write `--file SOURCE={program}`, or mend `command` in qnt9.toml");
+        findings.add(&NOT_IN_RELEASE, &flow.file, place, message, hint);
     }
 }
 
