@@ -28,7 +28,8 @@ pub fn run(common: &Common, check: &Check) -> Result<ExitCode, Failure> {
         Check::Image => CheckKind::Image,
     };
     let Missing { word, title, instead } = missing(kind);
-    let failure = Failure::lacks(format!("{title} is not there yet: this version has no engine for it"));
+    let failure =
+        Failure::lacks(format!("{title} is not there yet: this version has no engine for it"));
     Err(failure.detail(format!("instead: {instead}")).hint(format!(
         "in a workflow, ask first: `qnt9 check available {word}` sets the output `available`"
     )))
@@ -41,7 +42,9 @@ fn available(common: &Common, kind: CheckKind) -> Result<ExitCode, Failure> {
     if common.json {
         talk::json(&json!({ "check": word, "available": false, "instead": instead }));
     } else if steps::is_inside() {
-        talk::line(&format!("::notice title={title}::not there yet, so it is skipped; instead: {instead}"));
+        talk::line(&format!(
+            "::notice title={title}::not there yet, so it is skipped; instead: {instead}"
+        ));
     } else {
         talk::line(&format!("{title} is not there yet; instead: {instead}"));
     }

@@ -784,6 +784,9 @@ pub struct Deploy {
 pub struct Url {
     /// The environment
     pub environment: String,
+    /// The service [default: the first one in qnt9.toml]
+    #[arg(long)]
+    pub service: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -791,6 +794,9 @@ pub struct Health {
     /// The environment
     #[arg(long)]
     pub environment: String,
+    /// The service [default: the first one in qnt9.toml]
+    #[arg(long)]
+    pub service: Option<String>,
     /// What to ask [default: the service's `health` in qnt9.toml]
     #[arg(long)]
     pub path: Option<String>,

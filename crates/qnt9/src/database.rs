@@ -50,7 +50,8 @@ impl Where {
 
     async fn ask(&self, environment: &str) -> Result<Option<Told>, Failure> {
         let Self::Step(call) = self else { return Ok(None) };
-        let path = format!("/api/v1/step/environment-database?environment={}", segment(environment));
+        let path =
+            format!("/api/v1/step/environment-database?environment={}", segment(environment));
         call.client.get(&path).await.map(Some)
     }
 
@@ -101,13 +102,14 @@ async fn run_copy(common: &Common, args: &DatabaseCopy) -> Result<ExitCode, Fail
         Failure::new(format!("{} serves nothing yet, so its database is not known", args.to))
             .hint("--to-url URL names it: `qnt9 local database create NAME` prints one")
     })?;
-    let request =
-        CopyRequest { source: &source, target: &target, classes: &classes, key: &key };
+    let request = CopyRequest { source: &source, target: &target, classes: &classes, key: &key };
     let made = copy(&request, stopped(), |progress| talk::say(&progress_line(&progress))).await;
     let report = match made {
         Ok(report) => report,
         Err(error) => {
-            place.record(COPY_EVIDENCE, false, format!("{} to {}: it failed", args.from, args.to)).await?;
+            place
+                .record(COPY_EVIDENCE, false, format!("{} to {}: it failed", args.from, args.to))
+                .await?;
             return Err(failed(&error));
         }
     };
@@ -126,10 +128,10 @@ async fn run_copy(common: &Common, args: &DatabaseCopy) -> Result<ExitCode, Fail
     let told = report.scan.hits.iter().fold(failure, |failure, hit| {
         failure.detail(format!("{}: values of {} in {} texts", hit.column, hit.of, hit.texts))
     });
-    Err(told
-        .detail(format!("{} is as it was; the copy was dropped", args.to))
-        .hint(format!("classify these columns in {file} as what they hold; a column that may hold such \
-                       values says why: {{ class = \"keep\", public = \"…\" }}")))
+    Err(told.detail(format!("{} is as it was; the copy was dropped", args.to)).hint(format!(
+        "classify these columns in {file} as what they hold; a column that may hold such \
+                       values says why: {{ class = \"keep\", public = \"…\" }}"
+    )))
 }
 
 async fn run_backup(common: &Common, args: &DatabaseBackup) -> Result<ExitCode, Failure> {
@@ -138,7 +140,8 @@ async fn run_backup(common: &Common, args: &DatabaseBackup) -> Result<ExitCode, 
         return nothing_serves(&args.environment, false, "backed-up");
     };
     let tools = tools().await;
-    let manifest = back_up(&url, &args.out, tools.as_ref()).await.map_err(|error| failed(&error))?;
+    let manifest =
+        back_up(&url, &args.out, tools.as_ref()).await.map_err(|error| failed(&error))?;
     let text = format!(
         "dumped {}: {} rows of {} tables, {} KB, by {}, into {}",
         args.environment,
@@ -158,8 +161,8 @@ async fn run_verify(common: &Common, args: &VerifyBackup) -> Result<ExitCode, Fa
         return verified_nothing(&place, args).await;
     };
     let tools = tools().await;
-    let scratch = tempfile::tempdir()
-        .map_err(|error| Failure::because("a folder for the dump", &error))?;
+    let scratch =
+        tempfile::tempdir().map_err(|error| Failure::because("a folder for the dump", &error))?;
     let folder = args.backup.as_deref().unwrap_or(scratch.path());
     let verified = verify_in(&url, folder, args, tools.as_ref()).await;
     let verified = match verified {

@@ -50,7 +50,8 @@ pub async fn state_env(workspace: &str) -> Result<ExitCode, Failure> {
 /// `qnt9 url ENVIRONMENT`
 pub async fn url(args: &cli::Url) -> Result<ExitCode, Failure> {
     let call = StepCall::begin()?;
-    let path = format!("/api/v1/step/url?environment={}", segment(&args.environment));
+    let environment = segment(&args.environment);
+    let path = format!("/api/v1/step/url?environment={environment}{}", service(&args.service));
     let url: Url = call.client.get(&path).await?;
     talk::line(&url.url);
     Ok(ExitCode::SUCCESS)
@@ -61,8 +62,9 @@ pub async fn health(args: &cli::Health) -> Result<ExitCode, Failure> {
     let call = StepCall::begin()?;
     let path = args.path.as_ref().map(|path| format!("&path={}", segment(path)));
     let path = format!(
-        "/api/v1/step/health?environment={}{}",
+        "/api/v1/step/health?environment={}{}{}",
         segment(&args.environment),
+        service(&args.service),
         path.unwrap_or_default()
     );
     let health: HealthShape = call.client.get(&path).await?;
@@ -71,6 +73,10 @@ pub async fn health(args: &cli::Health) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::new(format!("{} is not healthy", args.environment)).detail(health.report))
+}
+
+fn service(name: &Option<String>) -> String {
+    name.as_ref().map(|name| format!("&service={}", segment(name))).unwrap_or_default()
 }
 
 /// `qnt9 evidence record KIND`

@@ -21,7 +21,7 @@ variable "database_name" {
 }
 
 variable "database_connections" {
-  description = "Database connections that each replica of the stock service keeps open."
+  description = "Database connections that each replica of a service keeps open."
   type        = number
 
   validation {
@@ -41,7 +41,7 @@ variable "search_results" {
 }
 
 variable "slow_request_ms" {
-  description = "Requests slower than this are written to the service's log, in milliseconds."
+  description = "Requests slower than this are written to a service's log, in milliseconds."
   type        = number
 
   validation {

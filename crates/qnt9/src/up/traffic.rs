@@ -16,13 +16,16 @@ const RATE: u32 = 200;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long production may take to answer after a restart.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-/// The scenario whose requests the users send.
-const SCENARIO: &str = "load-tests/staging.toml";
+/// The service that users look for companies in, and the scenario whose requests they send.
+const SEARCHED: (&str, &str) = ("stock", "load-tests/staging.toml");
+/// What is asked of every other service.
+const OTHERS: &str =
+    "[thresholds]\nerror_percent = 5.0\n\n[[request]]\nname = \"health\"\npath = \"/health\"\n";
 
-/// The steady users, once there is something to use.
+/// The steady users, once there is something to use: of each service.
 #[derive(Default)]
 pub struct Traffic {
-    steady: Option<Steady>,
+    steady: Vec<Steady>,
 }
 
 /// What the users saw.
@@ -35,38 +38,44 @@ pub struct Seen {
 impl Traffic {
     /// Starts when production serves and nobody uses it yet.
     pub async fn start_if_serving(&mut self, core: &Core) {
-        if self.steady.is_some() {
+        if !self.steady.is_empty() {
             return;
         }
-        let address = core.read(|state| {
-            let project = state.projects.get(&reference::PROJECT.into())?;
-            let production = "production".into();
-            let deployment = project.serving_environment(&production)?;
-            project.places.get(&deployment.place)?.address.clone()
+        let addresses: Vec<(String, String)> = core.read(|state| {
+            let project = state.projects.get(&reference::PROJECT.into());
+            let places = project.into_iter().flat_map(|project| &project.places);
+            let serving = places.filter(|(place, state)| {
+                place.environment.as_str() == "production" && state.serving.is_some()
+            });
+            let known = serving
+                .filter_map(|(place, state)| Some((place.service.clone(), state.address.clone()?)));
+            known.collect()
         });
-        let Some(address) = address else { return };
-        if !answers(&address).await {
-            tracing::warn!("production has no users: it does not answer at {address}");
-            return;
-        }
-        match start(&address).await {
-            Ok(steady) => self.steady = Some(steady),
-            Err(reason) => tracing::warn!("production has no users: {reason}"),
+        for (service, address) in addresses {
+            if !answers(&address).await {
+                tracing::warn!("{service} has no users: it does not answer at {address}");
+                continue;
+            }
+            match start(&service, &address).await {
+                Ok(steady) => self.steady.push(steady),
+                Err(reason) => tracing::warn!("{service} has no users: {reason}"),
+            }
         }
     }
 
     /// What the users have seen so far.
     pub fn seen(&self) -> Seen {
-        self.steady.as_ref().map_or_else(Seen::default, |steady| {
-            let counts = steady.counts();
-            Seen { requests: counts.requests, failed: counts.failed }
+        let counts = self.steady.iter().map(Steady::counts);
+        counts.fold(Seen::default(), |seen, counts| Seen {
+            requests: seen.requests + counts.requests,
+            failed: seen.failed + counts.failed,
         })
     }
 
     /// The users go home.
     pub async fn stop(&mut self) -> Seen {
         let seen = self.seen();
-        if let Some(steady) = self.steady.take() {
+        for steady in self.steady.drain(..) {
             steady.stop().await;
         }
         seen
@@ -76,7 +85,7 @@ impl Traffic {
 /// Waits until the address answers: after a restart its replicas are still on their way.
 async fn answers(address: &str) -> bool {
     let Ok(address) = address.parse() else { return false };
-    let probe = Probe { address, path: "/".to_owned(), expect_status: StatusCode::OK };
+    let probe = Probe { address, path: "/health".to_owned(), expect_status: StatusCode::OK };
     let patience = Patience {
         successes: 1,
         interval: Duration::from_millis(50),
@@ -86,9 +95,13 @@ async fn answers(address: &str) -> bool {
     wait_until_healthy(&probe, patience).await.is_ok()
 }
 
-async fn start(address: &str) -> Result<Steady, String> {
-    let text = reference::text(SCENARIO).ok_or("the scenario is not embedded")?;
-    let scenario = Scenario::parse(SCENARIO, text).map_err(|error| error.to_string())?;
+async fn start(service: &str, address: &str) -> Result<Steady, String> {
+    let (searched, file) = SEARCHED;
+    let text = match service == searched {
+        true => reference::text(file).ok_or("the scenario is not embedded")?,
+        false => OTHERS,
+    };
+    let scenario = Scenario::parse(file, text).map_err(|error| error.to_string())?;
     let target: Target =
         format!("http://{address}").parse().map_err(|_| format!("{address} is no address"))?;
     let plan = SteadyPlan {

@@ -14,7 +14,8 @@ fn outside_a_step_everything_must_be_said() {
     let home = Home::new();
     let classes = home.path("classes.toml");
     let classes = classes.to_str().unwrap();
-    let copy = ["database", "copy", "--from", "production", "--to", "staging", "--classes", classes];
+    let copy =
+        ["database", "copy", "--from", "production", "--to", "staging", "--classes", classes];
     let missing = home.run(&copy);
     assert_eq!(code(&missing), Some(1), "{}", said(&missing));
     assert!(said(&missing).contains("cannot read"), "{}", said(&missing));
@@ -36,7 +37,11 @@ fn outside_a_step_everything_must_be_said() {
     let verify = ["database", "verify-backup", "--env", "production", "--url", url];
     let unreachable = home.run(&verify);
     assert_eq!(code(&unreachable), Some(1));
-    assert!(said(&unreachable).contains("cannot connect to 127.0.0.1:1/db"), "{}", said(&unreachable));
+    assert!(
+        said(&unreachable).contains("cannot connect to 127.0.0.1:1/db"),
+        "{}",
+        said(&unreachable)
+    );
     assert!(!said(&unreachable).contains("hidden"));
     let age = home.run(&[&verify[..], &["--max-age", "1 day"]].concat());
     assert_eq!(code(&age), Some(2));

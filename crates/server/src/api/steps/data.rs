@@ -62,8 +62,7 @@ fn check_branch(
 
 fn url_of(project: &Project, environment: &EnvironmentName) -> Option<String> {
     let places = project.places.iter().filter(|(place, _)| place.environment == *environment);
-    let mut serving =
-        places.filter_map(|(_, state)| project.deployments.get(&state.serving?));
+    let mut serving = places.filter_map(|(_, state)| project.deployments.get(&state.serving?));
     serving.find_map(|deployment| {
         let mut settings = deployment.settings.iter();
         let (_, url) = settings.find(|(name, _)| name == SETTING)?;

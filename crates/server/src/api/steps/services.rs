@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use qnt9_cluster::health::{self, Got, Health, Probe, Unhealthy};
-use qnt9_engine::state::Project;
+use qnt9_engine::state::{Deployment, Project};
 use qnt9_model::EnvironmentName;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -29,30 +29,57 @@ const GATEWAY_PULSE: Duration = Duration::from_millis(50);
 #[derive(Deserialize)]
 pub(crate) struct Where {
     environment: EnvironmentName,
+    service: Option<String>,
 }
 
-/// Where an environment is reached.
+/// Where a service of an environment is reached.
 pub(crate) async fn url(
     State(core): State<Core>,
     caller: JobCaller,
     Asked(asked): Asked<Where>,
 ) -> Result<Json<Url>, ApiError> {
-    let address = caller.look(&core, |project| address(project, &asked.environment))?;
+    let address = caller.look(&core, |project| address(project, &asked.environment, asked.service.as_deref()))?;
     Ok(Json(Url { url: format!("http://{address}") }))
 }
 
-fn address(project: &Project, environment: &EnvironmentName) -> Result<String, ApiError> {
-    let mut places = project.places.iter().filter(|(place, _)| place.environment == *environment);
-    places.find_map(|(_, state)| state.address.clone()).ok_or_else(|| {
-        let known: Vec<&str> =
-            project.places.keys().map(|place| place.environment.as_str()).collect();
+/// The named service's address; without a name that of the first one in qnt9.toml that has one there.
+fn address(
+    project: &Project,
+    environment: &EnvironmentName,
+    service: Option<&str>,
+) -> Result<String, ApiError> {
+    let order = |name: &str| {
+        let policy = project.policy.as_ref().map(|(_, policy)| policy);
+        policy.and_then(|policy| policy.services.iter().position(|known| known.name == name))
+    };
+    let places = project.places.iter().filter(|(place, state)| {
+        place.environment == *environment
+            && state.address.is_some()
+            && service.is_none_or(|service| place.service == service)
+    });
+    let first = places.min_by_key(|(place, _)| order(&place.service).unwrap_or(usize::MAX));
+    first.and_then(|(_, state)| state.address.clone()).ok_or_else(|| {
+        let known: Vec<String> = project.places.keys().map(ToString::to_string).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
         ApiError::unknown("address of environment", environment, Some(list(&known)))
     })
+}
+
+/// What serves at an address of the environment.
+fn serving<'a>(
+    project: &'a Project,
+    environment: &EnvironmentName,
+    address: &str,
+) -> Option<&'a Deployment> {
+    let mut places = project.places.iter().filter(|(place, _)| place.environment == *environment);
+    let (_, state) = places.find(|(_, state)| state.address.as_deref() == Some(address))?;
+    project.deployments.get(&state.serving?)
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Check {
     environment: EnvironmentName,
+    service: Option<String>,
     path: Option<String>,
 }
 
@@ -63,8 +90,8 @@ pub(crate) async fn health(
     Asked(asked): Asked<Check>,
 ) -> Result<Json<HealthShape>, ApiError> {
     let (address, path, line, serving) = caller.look(&core, |project| {
-        let address = address(project, &asked.environment)?;
-        let serving = project.serving_environment(&asked.environment);
+        let address = address(project, &asked.environment, asked.service.as_deref())?;
+        let serving = serving(project, &asked.environment, &address);
         let policy = project.policy.as_ref().map(|(_, policy)| policy);
         let service = serving.and_then(|serving| policy?.service(&serving.place.service));
         let (path, line) = match (asked.path, service) {
