@@ -23,8 +23,9 @@ usage: cargo xtask COMMAND
   planted  switch on each planted fault of engine and store, and see after how many seeds the
          simulator finds it (--seeds N, --json, names of faults)
   fuzz   compare with another program on random input: `cargo xtask fuzz` says how
-  mutants  change the engine in small ways and see whether its tests notice: `--diff BASE` only what
-         changed since that commit, else what `cargo mutants` is told (`--shard 1/8`)
+  mutants  change the engine in small ways and see whether its tests notice: `--changed [BASE]` as `ci`
+         does, `--diff BASE` all that changed since that commit, else what `cargo mutants` is told
+         (`--shard 1/8`)
 ";
 
 fn main() -> ExitCode {
@@ -69,7 +70,11 @@ fn ci(args: &[String]) -> Result<()> {
 /// Runs the cases that others wrote, where they lie beside the checkout.
 fn conformance() -> Result<()> {
     /// The kinds of cases, as the command and the folder are called.
-    const KINDS: &[(&str, &str)] = &[("expressions", "expressions")];
+    const KINDS: &[(&str, &str)] = &[
+        ("expressions", "expressions"),
+        ("workflows", "workflow-reader"),
+        ("actionlint", "actionlint"),
+    ];
     for (kind, folder) in KINDS {
         let folder = format!("../shared/conformance/{folder}");
         if !Path::new(&folder).is_dir() {
