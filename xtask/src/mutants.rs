@@ -28,8 +28,12 @@ const TEST_SECONDS_MIN: &str = "30";
 const CHANGED_SECONDS_MAX: u64 = 280;
 const INSTALL: &str = "cargo install cargo-mutants --version ^27 --locked";
 
-/// `--diff BASE` looks only at what changed since that commit; all else goes to `cargo mutants`.
+/// `--changed [BASE]` does what every run of all checks does, `--diff BASE` the same without an end to
+/// its time; all else goes to `cargo mutants`.
 pub(crate) fn mutants(args: &[String]) -> Result<()> {
+    if let Some((_, rest)) = args.split_first().filter(|(first, _)| *first == "--changed") {
+        return changed(rest.first().map(String::as_str));
+    }
     if !is_installed() {
         bail!("cargo-mutants is missing: `{INSTALL}`");
     }
