@@ -105,11 +105,12 @@ impl Swarm {
     }
 
     /// An ordinary year: few things go wrong. A person has time for something fifteen times a day,
-    /// and a third of that is a push.
+    /// and a third of that is a push; production is delivered to a few times a day.
     pub(crate) fn office() -> Self {
+        use crate::company::Deed;
         let mut swarm = Self {
             projects: 1,
-            deeds: [1; DEED_KINDS],
+            deeds: [3; DEED_KINDS],
             pause_ms: 36 * 60 * 1000,
             runners: 12,
             messages: Messages { lost: 1, doubled: 1, late: 1, echoed: 1 },
@@ -128,7 +129,12 @@ impl Swarm {
             },
         };
         swarm.keep_alive();
-        swarm.deeds[crate::company::Deed::Push as usize] = 12;
+        for (deed, weight) in
+            [(Deed::Push, 36), (Deed::Approve, 24), (Deed::Dispatch, 1), (Deed::Terraform, 0)]
+        {
+            // Nobody takes Terraform's lock by hand and forgets it.
+            swarm.deeds[deed as usize] = weight;
+        }
         swarm
     }
 

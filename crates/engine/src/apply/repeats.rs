@@ -1,6 +1,6 @@
 //! Re-runs: what a run takes over from the one it repeats.
 
-use qnt9_model::RunId;
+use qnt9_model::{EnvironmentName, RunId};
 use qnt9_model::fact::Repeat;
 
 use super::Applying;
@@ -36,7 +36,8 @@ impl Applying<'_> {
             .collect();
         project.artifacts.extend(artifacts);
         let kept = |key| run.legs.get(key).is_some_and(|leg| !leg.attempts.is_empty());
-        let plans = project.plans.iter().filter(|((owner, _), _)| *owner == of);
+        let plans = project.plans.range((of, EnvironmentName::from(""))..);
+        let plans = plans.take_while(|((owner, _), _)| *owner == of);
         let plans = plans.filter(|(_, plan)| kept(&plan.call.attempt.job));
         let plans: Vec<_> = plans
             .map(|((_, environment), plan)| ((run.id, environment.clone()), plan.clone()))

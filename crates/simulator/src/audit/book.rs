@@ -35,7 +35,8 @@ pub(super) struct Project {
     /// What was recorded about each commit, and about each release: oldest first.
     pub(super) of_commit: BTreeMap<Sha, Vec<EvidenceBook>>,
     pub(super) of_release: BTreeMap<ReleaseDigest, Vec<EvidenceBook>>,
-    pub(super) plans: BTreeMap<(RunId, EnvironmentName), String>,
+    /// The last plan of a run for an environment, and which job made it.
+    pub(super) plans: BTreeMap<(RunId, EnvironmentName), (String, JobKey)>,
     pub(super) deployments: BTreeMap<DeploymentId, DeploymentBook>,
     /// The rollout going on in an environment.
     pub(super) active: BTreeMap<EnvironmentName, DeploymentId>,

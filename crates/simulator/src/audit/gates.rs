@@ -10,7 +10,7 @@ use qnt9_model::{
 };
 
 use super::Broken;
-use super::book::{CheckBook, CommitBook, LegBook, Project, RunBook};
+use super::book::{CheckBook, CommitBook, DeploymentBook, LegBook, Project, RunBook};
 
 type People = BTreeMap<String, Person>;
 
@@ -107,9 +107,14 @@ impl Project {
     /// The rules of the file, and those that the serving deployment was made under.
     pub(super) fn rules_in_force(&self, environment: &EnvironmentName) -> Vec<&EnvironmentPolicy> {
         let file = self.policy.as_ref().and_then(|policy| policy.environment(environment));
-        let serving = self.serving.iter().filter(|(place, _)| place.environment == *environment);
-        let serving = serving.filter_map(|(_, id)| self.deployments.get(id)?.rules.as_ref());
+        let serving = self.serves(environment).and_then(|serving| serving.rules.as_ref());
         file.into_iter().chain(serving).collect()
+    }
+
+    /// The newest deployment that serves one of an environment's services.
+    fn serves(&self, environment: &EnvironmentName) -> Option<&DeploymentBook> {
+        let serving = self.serving.iter().filter(|(place, _)| place.environment == *environment);
+        self.deployments.get(serving.map(|(_, id)| id).max()?)
     }
 
     fn open(
@@ -307,7 +312,7 @@ impl Project {
         let newest = self.runs.get(&run).and_then(|run| self.newest.get(&run.commit));
         Subjects {
             release: newest.map(|(_, digest)| digest.clone()),
-            plan: self.plans.get(&(run, environment.clone())).cloned(),
+            plan: self.plans.get(&(run, environment.clone())).map(|(hash, _)| hash.clone()),
         }
     }
 
@@ -360,10 +365,8 @@ impl Project {
         let Some(run) = self.runs.get(&run).filter(|_| rule.exclude == Exclude::Authors) else {
             return excluded;
         };
-        let mut serving =
-            self.serving.iter().filter(|(place, _)| place.environment == *environment);
-        let base =
-            serving.find_map(|(_, id)| self.releases.get(&self.deployments.get(id)?.release));
+        let serving = self.serves(environment);
+        let base = serving.and_then(|deployment| self.releases.get(&deployment.release));
         for commit in self.since(base, &run.commit) {
             excluded.extend(commit.pushers.iter().cloned());
             let author = people.values().find(|p| p.email.eq_ignore_ascii_case(&commit.email));

@@ -183,8 +183,11 @@ impl Project {
             run.legs.insert(key.clone(), leg);
         }
         let plans = self.plans.range((of, "".into())..).take_while(|((run, _), _)| *run == of);
+        // What a job made that is run again is made anew.
+        let kept = |job| run.legs.get(job).is_some_and(|leg| leg.attempts > 0);
         let plans: Vec<_> = plans
-            .map(|((_, environment), hash)| ((id, environment.clone()), hash.clone()))
+            .filter(|(_, (_, job))| kept(job))
+            .map(|((_, environment), plan)| ((id, environment.clone()), plan.clone()))
             .collect();
         self.plans.extend(plans);
     }

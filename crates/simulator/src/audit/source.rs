@@ -1,6 +1,6 @@
 //! Pushes, commits, rules, releases, evidence, notifications.
 
-use qnt9_model::{Actor, Entry, Fact, NotificationId, PushId};
+use qnt9_model::{Actor, AttemptId, Entry, Fact, NotificationId, PushId};
 
 use super::Broken;
 use super::book::{CommitBook, EvidenceBook, Project};
@@ -80,7 +80,9 @@ impl Project {
                 }
             }
             Fact::PlanRecorded { call, environment, hash, .. } => {
-                self.plans.insert((call.attempt.run, environment.clone()), hash.clone());
+                let AttemptId { run, job, .. } = &call.attempt;
+                let plan = (hash.clone(), job.clone());
+                self.plans.insert((*run, environment.clone()), plan);
             }
             Fact::NotificationPosted { .. } => {
                 self.notifications.insert(NotificationId(entry.sequence), false);
