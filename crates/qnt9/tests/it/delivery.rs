@@ -47,7 +47,14 @@ fn a_commit_goes_from_push_to_production_and_a_bad_one_comes_back() {
     let results: BTreeSet<&str> = stages(&good).into_iter().map(|(_, result)| result).collect();
     assert_eq!(results, BTreeSet::from(["success"]), "{good:#}");
     let names: Vec<String> = stages(&good).into_iter().map(|(name, _)| name).collect();
-    for part in ["development/integration-tests", "staging/load-test", "production/verify"] {
+    for part in [
+        "development/integration-tests",
+        "staging/load-test",
+        "production/backup",
+        "production/verify",
+        "staging (2)/data",
+        "staging (2)/end-to-end",
+    ] {
         assert!(names.iter().any(|name| name == part), "{part} is not in {names:?}");
     }
     assert_eq!(home.processes(), [], "nothing is left running");
