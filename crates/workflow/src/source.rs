@@ -9,13 +9,17 @@ pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
     /// The byte at which each character starts, unless every character is one byte.
     offsets: Option<Vec<usize>>,
+    /// The byte at which each line starts.
+    lines: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
         let offsets =
             (!text.is_ascii()).then(|| text.char_indices().map(|(offset, _)| offset).collect());
-        Self { file, text, offsets }
+        let ends = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        Self { file, text, offsets, lines }
     }
 
     /// The byte at which the character with this number starts.
@@ -27,13 +31,11 @@ impl<'a> Source<'a> {
     }
 
     pub(crate) fn position(&self, offset: usize) -> Position {
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let before = &self.text[self.lines[line - 1]..offset];
+        let characters = if self.offsets.is_none() { before.len() } else { before.chars().count() };
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        Position {
-            line: number(before.matches('\n').count() + 1),
-            column: number(before[line_start..].chars().count() + 1),
-        }
+        Position { line: number(line), column: number(characters + 1) }
     }
 
     pub(crate) fn diagnostic(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {

@@ -1,19 +1,22 @@
 //! YAML events to tokens, as the grammar says. Whatever it does not say is an error, and the reading
 //! goes on behind it.
 
+mod reports;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use super::grammar::{
-    Allowed, Body, Definition, DefinitionId, Feature, GRAMMAR, Grammar, MappingRule, TextRule,
+    Allowed, Body, Definition, DefinitionId, Feature, GRAMMAR, Grammar, MappingRule,
 };
 use super::memory::{Exceeded, Limits, Memory};
 use super::problem::Problem;
 use super::scalars;
 use super::token::{Place, Token, TokenKind};
 use super::yaml::{Abort, Anchor, Events, Mark, YamlEvent};
-use crate::Diagnostic;
-use crate::nearest::nearest;
 use crate::source::Source;
+use crate::value::fold_case;
 
 /// One file that has been read as far as it could be.
 #[derive(Debug, Default)]
@@ -226,7 +229,8 @@ impl<'a> TokenReader<'a, '_> {
         let loose = rules[0].loose;
         let all = rules.clone();
         let mut has_expression_key = false;
-        let mut keys: Vec<String> = Vec::new();
+        // Keys that differ only in the case of their letters are the same.
+        let mut keys: BTreeMap<String, u32> = BTreeMap::new();
         while !self.ends(&YamlEvent::MappingEnd, &mut owner.span)? {
             let key = self.key(allowed)?;
             if key.is_expression() {
@@ -248,16 +252,15 @@ impl<'a> TokenReader<'a, '_> {
             }
             let name = key.text();
             let key = key.with_kind(TokenKind::String(name.clone()));
-            if let Some(first) = keys.iter().position(|known| same(known, &name)) {
-                let hint = entries
-                    .iter()
-                    .find(|(known, _)| same(&known.text(), &keys[first]))
-                    .map(|(known, _)| format!("first defined in line {}", known.position().line));
-                self.report(&key, format!("'{name}' is already defined"), hint);
-                self.skip()?;
-                continue;
-            }
-            keys.push(name.clone());
+            match keys.entry(fold_case(&name)) {
+                Entry::Vacant(free) => free.insert(key.position().line),
+                Entry::Occupied(first) => {
+                    let hint = Some(format!("first defined in line {}", first.get()));
+                    self.report(&key, format!("'{name}' is already defined"), hint);
+                    self.skip()?;
+                    continue;
+                }
+            };
             let definition = match (self.match_key(&mut rules, &name), loose) {
                 (Some(known), _) => known,
                 (None, Some((key_rule, value))) => {
@@ -304,7 +307,7 @@ impl<'a> TokenReader<'a, '_> {
         owner: &Token,
         key: Option<Range<usize>>,
         rules: &[&'static MappingRule],
-        keys: &[String],
+        keys: &BTreeMap<String, u32>,
         has_expression_key: bool,
     ) {
         if let [rule] = rules {
@@ -312,7 +315,7 @@ impl<'a> TokenReader<'a, '_> {
                 return;
             }
             for property in rule.properties.iter().filter(|property| property.is_required) {
-                if !keys.iter().any(|key| same(key, &property.name)) {
+                if !keys.contains_key(&fold_case(&property.name)) {
                     let name = &property.name;
                     let message = format!("Required property is missing: {name}");
                     let span = key.clone().unwrap_or(owner.span.start..owner.span.start);
@@ -463,98 +466,6 @@ impl<'a> TokenReader<'a, '_> {
         token
     }
 
-    /// What would have been right in place of a scalar.
-    fn hint(&self, token: &Token, definition: &'static Definition) -> Option<String> {
-        let mut texts = Vec::new();
-        let mut kinds = Vec::new();
-        for alternative in self.alternatives(definition) {
-            match &alternative.body {
-                Body::Text(TextRule::OneOf(known)) => {
-                    texts.extend(known.iter().map(String::as_str))
-                }
-                Body::Text(TextRule::Filled) => kinds.push("a text"),
-                Body::Text(_) | Body::Null => {}
-                Body::Boolean => kinds.push("true or false"),
-                Body::Number => kinds.push("a number"),
-                Body::Sequence(_) => kinds.push("a list"),
-                Body::Mapping(_) => kinds.push("a mapping"),
-                Body::OneOf(_) => {}
-            }
-        }
-        match nearest(&token.text(), texts.iter().copied()) {
-            Some(nearest) => Some(format!("did you mean `{nearest}`?")),
-            None if !texts.is_empty() => Some(format!("possible here: {}", texts.join(", "))),
-            None if !kinds.is_empty() => Some(format!("{} is needed here", kinds.join(" or "))),
-            None => None,
-        }
-    }
-
-    fn report_unknown_key(&mut self, key: &Token, name: &str, rules: &[&'static MappingRule]) {
-        let known = rules.iter().flat_map(|rule| &rule.properties).map(|known| known.name.as_str());
-        let mut known: Vec<&str> = known.collect();
-        known.sort_unstable();
-        known.dedup();
-        let hint = match nearest(name, known.iter().copied()) {
-            _ if name == "<<" => {
-                "merge keys are not part of the workflow language; write the entries out".to_owned()
-            }
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("possible here: {}", known.join(", ")),
-        };
-        self.report(key, format!("Unexpected value '{name}'"), Some(hint));
-    }
-
-    fn report_recursion(&mut self, mark: &Mark<'_>) {
-        let token = self.token(mark, TokenKind::Null);
-        let hint = "this alias stands within what it stands for".to_owned();
-        self.report(&token, "Maximum object depth exceeded", Some(hint));
-    }
-
-    fn report(&mut self, token: &Token, message: impl Into<String>, hint: Option<String>) {
-        self.report_at(token, token.span.clone(), message.into(), hint);
-    }
-
-    /// Reports a problem of a token at a stretch of it. GitHub names the place of the token.
-    fn report_at(
-        &mut self,
-        token: &Token,
-        span: Range<usize>,
-        message: String,
-        hint: Option<String>,
-    ) {
-        let position = token.position();
-        let on_github = format!(
-            "{} (Line: {}, Col: {}): {message}",
-            self.source.file, position.line, position.column
-        );
-        let diagnostic = self.source.diagnostic(span, message);
-        self.problems.push(Problem { diagnostic: Diagnostic { hint, ..diagnostic }, on_github });
-        self.repeat_at_alias();
-    }
-
-    /// A problem in what an alias stands for shows at the anchor; here it is told once.
-    fn repeat_at_alias(&mut self) {
-        if self.events.alias().is_some()
-            && let Some((last, before)) = self.problems.split_last()
-            && before.iter().any(|problem| problem.diagnostic == last.diagnostic)
-        {
-            self.problems.pop();
-        }
-    }
-
-    fn report_abort(&mut self, abort: Abort) {
-        let Abort { message, span, hint, is_placed } = abort;
-        let diagnostic = self.source.diagnostic(span, message);
-        let on_github = match is_placed {
-            true => format!(
-                "{} (Line: {}, Col: {}): {}",
-                self.source.file, diagnostic.line, diagnostic.column, diagnostic.message
-            ),
-            false => format!("{}: {}", self.source.file, diagnostic.message),
-        };
-        self.problems.push(Problem { diagnostic: Diagnostic { hint, ..diagnostic }, on_github });
-    }
-
     fn count_event(&mut self) -> Result<(), Abort> {
         self.memory.count_event().map_err(|exceeded| exceeded_at(exceeded, 0..0))
     }
@@ -578,9 +489,4 @@ fn exceeded_at(exceeded: Exceeded, span: Range<usize>) -> Abort {
 
 fn end_of(span: &Range<usize>, last: Option<&Token>) -> usize {
     last.map_or(span.end, |last| span.end.max(last.span.end))
-}
-
-/// Keys that differ only in the case of their letters are the same.
-fn same(left: &str, right: &str) -> bool {
-    crate::value::equals_ignoring_case(left, right)
 }

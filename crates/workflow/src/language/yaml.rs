@@ -1,13 +1,14 @@
 //! YAML as GitHub reads it, one event after the other: the core schema of YAML 1.2, in which `on` and
 //! `yes` are texts; anchors are replayed where they are used.
 
+mod core_schema;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::token::TokenKind;
 use crate::Position;
 use crate::source::Source;
 
@@ -89,8 +90,8 @@ pub(super) struct Events<'a> {
     source: &'a Source<'a>,
     events: Vec<(Event<'a>, Span)>,
     at: usize,
-    /// Anchors by number: where the events of what they name begin.
-    starts: BTreeMap<usize, usize>,
+    /// Anchors by number: the events of what they name.
+    nodes: BTreeMap<usize, Range<usize>>,
     /// The aliases that are being replayed: the next event and the open brackets of each.
     replays: Vec<Replay>,
     seen: usize,
@@ -134,7 +135,7 @@ impl<'a> Events<'a> {
             source,
             events,
             at: 0,
-            starts: BTreeMap::new(),
+            nodes: BTreeMap::new(),
             replays: Vec::new(),
             seen: 0,
             broken,
@@ -228,11 +229,11 @@ impl<'a> Events<'a> {
             anchor.is_used = true;
         }
         let at = self.replays.last().map_or(self.at, |replay| replay.at);
-        let start = self.starts.get(&anchor).copied();
+        let node = self.nodes.get(&anchor).cloned();
         let is_open = self.replays.iter().any(|replay| replay.anchor == anchor)
-            || start.is_some_and(|start| self.end_of(start) > at && start < at);
-        match start {
-            Some(start) if !is_open => {
+            || node.as_ref().is_some_and(|node| node.start < at && at < node.end);
+        match node {
+            Some(Range { start, .. }) if !is_open => {
                 let alias = (span, position);
                 self.replays.push(Replay { at: start, depth: 0, alias, anchor });
                 self.peek()
@@ -277,10 +278,10 @@ impl<'a> Events<'a> {
     }
 
     fn note_anchor(&mut self, id: usize, at: usize, span: &Range<usize>) -> Result<(), Abort> {
-        if id == 0 || self.starts.get(&id) == Some(&at) {
+        if id == 0 || self.nodes.get(&id).is_some_and(|node| node.start == at) {
             return Ok(());
         }
-        self.starts.insert(id, at);
+        self.nodes.insert(id, at..self.end_of(at));
         // The mark begins behind the anchor, which stands right before it.
         let text = self.source.text;
         let sign = match text[span.start..].starts_with('&') {
@@ -345,54 +346,6 @@ impl<'a> Events<'a> {
     }
 }
 
-impl Scalar<'_> {
-    /// The scalar that YAML's core schema sees, or why a tag does not fit it.
-    pub(super) fn kind(&self, mark: &Mark<'_>) -> Result<TokenKind, Abort> {
-        let Position { line, column } = mark.position;
-        let abort = |message: String| {
-            Err(Abort { message, span: mark.span.clone(), hint: None, is_placed: false })
-        };
-        let text = self.text.as_ref();
-        let invalid = |tag: &str| {
-            abort(format!(
-                "The value '{text}' on line {line} and column {column} is invalid for the type \
-                 'tag:yaml.org,2002:{tag}'"
-            ))
-        };
-        let Some(tag) = &self.tag else {
-            if self.style != ScalarStyle::Plain {
-                return Ok(TokenKind::String(text.to_owned()));
-            }
-            return Ok(plain(text).or_else(|()| invalid("int"))?);
-        };
-        let name = core_name(tag);
-        if name == "str" {
-            return Ok(TokenKind::String(text.to_owned()));
-        }
-        if self.style != ScalarStyle::Plain {
-            let style = style_name(self.style);
-            return abort(format!(
-                "The scalar style '{style}' on line {line} and column {column} is not valid with \
-                 the tag '{}{}'",
-                tag.handle, tag.suffix
-            ));
-        }
-        match name {
-            "bool" => boolean(text).map_or_else(|| invalid(name), Ok),
-            "null" => null(text).map_or_else(|| invalid(name), Ok),
-            "int" => match integer(text) {
-                Ok(Some(number)) => Ok(TokenKind::Number(number)),
-                _ => invalid(name),
-            },
-            "float" => match float(text) {
-                Some(number) => Ok(TokenKind::Number(number)),
-                _ => invalid(name),
-            },
-            _ => abort(format!("Unexpected tag '{}{}'", tag.handle, tag.suffix)),
-        }
-    }
-}
-
 fn too_many_nodes() -> Abort {
     Abort {
         message: "Maximum YAML nodes exceeded".to_owned(),
@@ -401,89 +354,6 @@ fn too_many_nodes() -> Abort {
             "a workflow may have {YAML_NODES_MAX}, those of anchors counted each time"
         )),
         is_placed: false,
-    }
-}
-
-/// What a plain scalar is; an error when it is an integer that GitHub cannot hold.
-fn plain(text: &str) -> Result<TokenKind, ()> {
-    if let Some(kind) = null(text).or_else(|| boolean(text)) {
-        return Ok(kind);
-    }
-    Ok(match integer(text)?.or_else(|| float(text)) {
-        Some(number) => TokenKind::Number(number),
-        None => TokenKind::String(text.to_owned()),
-    })
-}
-
-fn null(text: &str) -> Option<TokenKind> {
-    matches!(text, "" | "null" | "Null" | "NULL" | "~").then_some(TokenKind::Null)
-}
-
-fn boolean(text: &str) -> Option<TokenKind> {
-    match text {
-        "true" | "True" | "TRUE" => Some(TokenKind::Boolean(true)),
-        "false" | "False" | "FALSE" => Some(TokenKind::Boolean(false)),
-        _ => None,
-    }
-}
-
-/// `[-+]?[0-9]+`, `0x…` and `0o…`; the latter two must fit 32 bits, as on GitHub.
-fn integer(text: &str) -> Result<Option<f64>, ()> {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let is_all = |digits: &str, radix| {
-        !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix))
-    };
-    if is_all(digits, 10) {
-        return text.parse().map(Some).map_err(drop);
-    }
-    // GitHub reads the 32 bits as a signed number.
-    let bits = |digits: &str, radix| {
-        u32::from_str_radix(digits, radix).map(|bits| Some(f64::from(bits.cast_signed())))
-    };
-    match (text.strip_prefix("0x"), text.strip_prefix("0o")) {
-        (Some(digits), _) if is_all(digits, 16) => bits(digits, 16).map_err(drop),
-        (_, Some(digits)) if is_all(digits, 8) => bits(digits, 8).map_err(drop),
-        _ => Ok(None),
-    }
-}
-
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, `.inf` and `.nan`.
-fn float(text: &str) -> Option<f64> {
-    match text {
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Some(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Some(f64::NEG_INFINITY),
-        ".nan" | ".NaN" | ".NAN" => return Some(f64::NAN),
-        _ => {}
-    }
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let is_digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (unsigned, None),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let is_mantissa =
-        is_digits(whole) && is_digits(fraction) && !(whole.is_empty() && fraction.is_empty());
-    let is_exponent = exponent.is_none_or(|exponent| {
-        let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-        !digits.is_empty() && is_digits(digits)
-    });
-    if is_mantissa && is_exponent { text.parse().ok() } else { None }
-}
-
-/// What a tag of the core schema says, such as `str`; empty for other tags.
-fn core_name(tag: &Tag) -> &str {
-    const CORE: &str = "tag:yaml.org,2002:";
-    if tag.handle == CORE { &tag.suffix } else { tag.suffix.strip_prefix(CORE).unwrap_or("") }
-}
-
-fn style_name(style: ScalarStyle) -> &'static str {
-    match style {
-        ScalarStyle::Plain => "Plain",
-        ScalarStyle::SingleQuoted => "SingleQuoted",
-        ScalarStyle::DoubleQuoted => "DoubleQuoted",
-        ScalarStyle::Literal => "Literal",
-        ScalarStyle::Folded => "Folded",
     }
 }
 
