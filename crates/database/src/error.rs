@@ -125,10 +125,14 @@ fn reason(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// Milliseconds as hours and minutes.
+/// Milliseconds as hours and minutes, or as seconds where they are few.
 fn hours(ms: i64) -> String {
-    let minutes = ms / 60_000;
-    format!("{} h {} min", minutes / 60, minutes % 60)
+    const MINUTE_MS: i64 = 60_000;
+    let minutes = ms / MINUTE_MS;
+    match minutes {
+        0 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
 }
 
 /// Puts what was being done beside PostgreSQL's answer.

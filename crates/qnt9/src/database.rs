@@ -126,7 +126,8 @@ async fn run_copy(common: &Common, args: &DatabaseCopy) -> Result<ExitCode, Fail
     }
     let failure = Failure::new(format!("the copy holds personal values of {}", args.from));
     let told = report.scan.hits.iter().fold(failure, |failure, hit| {
-        failure.detail(format!("{}: values of {} in {} texts", hit.column, hit.of, hit.texts))
+        let noun = if hit.texts == 1 { "text" } else { "texts" };
+        failure.detail(format!("{}: values of {} in {} {noun}", hit.column, hit.of, hit.texts))
     });
     Err(told.detail(format!("{} is as it was; the copy was dropped", args.to)).hint(format!(
         "classify these columns in {file} as what they hold; a column that may hold such \
