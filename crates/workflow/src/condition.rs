@@ -5,10 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::{
-    EvaluationError, Scope, Status, SyntaxError, Vocabulary, evaluate_condition, parse,
-    parse_in_scope,
+    EvaluationError, Scope, Status, SyntaxError, evaluate_condition, parse_in_scope,
 };
-use crate::template::{OPEN, Position, Segment, check, segments};
+use crate::template::{OPEN, Position, Segment, segments};
 
 /// The body of an `if:`: one expression, with or without `${{ }}` around it.
 ///
@@ -97,18 +96,6 @@ impl Condition {
     /// say.
     pub fn is_always_true(&self) -> bool {
         matches!(self.body(), Ok(Body::Text(_)))
-    }
-
-    pub(crate) fn check(source: &str, vocabulary: &Vocabulary<'_>) -> Vec<SyntaxError> {
-        if source.contains(OPEN) {
-            return check(source, vocabulary);
-        }
-        let indent = source.len() - source.trim_start().len();
-        parse(source.trim(), vocabulary)
-            .err()
-            .map(|error| SyntaxError { offset: error.offset + indent, ..error })
-            .into_iter()
-            .collect()
     }
 
     fn body(&self) -> Result<Body<'_>, SyntaxError> {

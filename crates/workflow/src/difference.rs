@@ -209,7 +209,18 @@ mod tests {
             "  a:\n    runs-on: x\n    environment: production\n    permissions: { contents: write }\n    steps: [{ run: './d ${{ secrets.B }}' }, { uses: a/b@v1 }]\n",
         );
         let changes = listed(&base, &head);
-        expect![[r#""#]].assert_eq(&changes);
+        expect![[r#"
+            ci.yml a Environments: [] -> ["production"]
+            ci.yml a Secrets: ["A"] -> ["B"]
+            ci.yml a Permissions: ["contents: read"] -> ["contents: write"]
+            ci.yml a Uses: [] -> ["a/b@v1"]
+            ci.yml a Scripts: ["./d ${{ secrets.A }}"] -> ["./d ${{ secrets.B }}"]
+            ci.yml b Job: ["there"] -> []
+            ci.yml b Permissions: ["the repository's default"] -> []
+            ci.yml b Runner: ["x"] -> []
+            ci.yml b Condition: ["${{ success() }}"] -> []
+            ci.yml b Scripts: ["y"] -> []"#]]
+        .assert_eq(&changes);
         assert_eq!(listed(&base, &base), "");
     }
 
@@ -217,7 +228,17 @@ mod tests {
     fn a_file_that_is_new_or_broken_is_said() {
         let good = file("  a: { runs-on: x, steps: [{ run: y }] }\n");
         let bad = file("  a: { runs-on: x, steps: [{ rum: y }] }\n");
-        expect![[r#""#]].assert_eq(&listed(&good, &bad));
-        expect![[r#""#]].assert_eq(&listed(&[], &bad));
+        expect![[r#"
+            ci.yml  Workflow: ["a workflow"] -> ["no workflow: it is refused"]
+            ci.yml a Job: ["there"] -> []
+            ci.yml a Permissions: ["the repository's default"] -> []
+            ci.yml a Runner: ["x"] -> []
+            ci.yml a Condition: ["${{ success() }}"] -> []
+            ci.yml a Scripts: ["y"] -> []"#]]
+        .assert_eq(&listed(&good, &bad));
+        expect![[r#"
+            ci.yml  Workflow: [] -> ["no workflow: it is refused"]
+            ci.yml  Events: [] -> ["push"]"#]]
+        .assert_eq(&listed(&[], &bad));
     }
 }

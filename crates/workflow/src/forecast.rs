@@ -5,6 +5,8 @@
 mod jobs;
 mod starts;
 
+pub(crate) use starts::{dispatch_input, filter, schedules, texts};
+
 use serde::Serialize;
 
 use crate::language::{Token, shown_on_github};

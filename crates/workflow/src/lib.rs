@@ -1,13 +1,18 @@
 //! GitHub Actions workflow files and expressions in, a plan or exact diagnostics out.
 //!
-//! - [`parse`] reads a workflow into a [`Workflow`], or says what is wrong with it and where.
+//! - [`language`] reads files to tokens by a grammar; [`plan`] makes of them what GitHub makes of them, and
+//!   refuses what GitHub refuses, in its words.
+//! - [`parse`] makes a [`Workflow`] of a file to be run here, or says what is wrong with it or not carried
+//!   out yet, and where.
+//! - [`lint`] finds what is wrong beyond the grammar; [`forecast`] says what an event would start, and
+//!   [`difference`] what a change of files changes.
 //! - [`Workflow::triggered_by`] and [`Workflow::dispatch_inputs`] say whether and with what it starts.
 //! - [`Condition::evaluate`], [`Template::interpolate`] and [`Strategy::legs`] evaluate its parts
 //!   against a [`Scope`]; a condition also tells by a [`Trace`] how it came to its verdict.
 //!
-//! What it reads means exactly what it means on GitHub. It does not yet read the whole language:
-//! containers, services, reusable workflows, background steps and most events are errors that say
-//! so. It never runs anything, and reads neither files nor the clock.
+//! What it reads means exactly what it means on GitHub. Not all that it reads can be run yet:
+//! containers, services, reusable workflows, background steps and most events are refused by [`parse`]
+//! by their names. It never runs anything, and reads neither files nor the clock.
 
 mod condition;
 pub mod conformance;
@@ -29,7 +34,6 @@ mod template;
 mod trigger;
 mod value;
 mod workflow;
-mod yaml;
 mod zone;
 
 pub use condition::{Condition, Trace, Verdict};
@@ -51,7 +55,6 @@ pub use workflow::{
     Access, Concurrency, Defaults, EnvironmentRef, Job, Permissions, Queue, RunsOn, Step,
     StepAction, Strategy, Workflow,
 };
-pub use yaml::{EXPANDED_BYTES_MAX, WORKFLOW_BYTES_MAX, YAML_DEPTH_MAX};
 pub use zone::Zone;
 
 /// The longest stretch of somebody's text that is repeated in a message, in characters.

@@ -98,6 +98,21 @@ pub fn check(file: &str, text: &str, surroundings: &Surroundings<'_>) -> Vec<Fin
     findings
 }
 
+/// What contradicts itself in `on:`, so that no run can be made of it.
+pub(crate) fn contradictions(file: &str, text: &str, root: Option<&Token>) -> Vec<Diagnostic> {
+    let source = Source::new(file, text);
+    let mut walk =
+        Walk { source: &source, surroundings: &Surroundings::NOTHING, findings: Vec::new() };
+    if let Some(on) = root.and_then(|root| root.get("on")) {
+        walk.events(on, &contexts::of_workflow(Some(on)));
+    }
+    let errors = walk.findings.into_iter();
+    errors
+        .filter(|finding| finding.code.severity == Severity::Error)
+        .map(|finding| finding.diagnostic)
+        .collect()
+}
+
 /// The names of the secrets that anything below a token names.
 pub(crate) fn secrets_below(token: &Token) -> Vec<String> {
     let mut found = Vec::new();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::language::{Token, TokenKind};
 use crate::workflow::Strategy;
 use crate::{EvaluationError, Object, Scope, Template, Value};
 
@@ -36,7 +37,43 @@ pub enum Tree {
     Mapping(Vec<(String, Self)>),
 }
 
+impl Matrix {
+    /// What stands after `matrix:`.
+    pub(crate) fn of(token: &Token) -> Self {
+        if !token.is_mapping() {
+            return Self::Computed(Template::new(token.source(), token.position()));
+        }
+        let part = |name: &str| token.get(name).map(Tree::of);
+        let vectors = token.entries().iter().filter_map(|(key, value)| {
+            let name = key.as_str().filter(|name| !matches!(*name, "include" | "exclude"))?;
+            Some((name.to_owned(), Tree::of(value)))
+        });
+        Self::Written {
+            vectors: vectors.collect(),
+            include: part("include"),
+            exclude: part("exclude"),
+        }
+    }
+}
+
 impl Tree {
+    /// A value as it is written.
+    pub(crate) fn of(token: &Token) -> Self {
+        match &token.kind {
+            TokenKind::Null | TokenKind::Insert => Self::Null,
+            TokenKind::Boolean(value) => Self::Bool(*value),
+            TokenKind::Number(value) => Self::Number(value.to_string()),
+            TokenKind::String(_) | TokenKind::Expression(_) => {
+                Self::Text(Template::new(token.source(), token.position()))
+            }
+            TokenKind::Sequence(items) => Self::Sequence(items.iter().map(Self::of).collect()),
+            TokenKind::Mapping(entries) => {
+                let entries = entries.iter().map(|(key, value)| (key.text(), Self::of(value)));
+                Self::Mapping(entries.collect())
+            }
+        }
+    }
+
     pub fn value(&self, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
         Ok(match self {
             Self::Null => Value::Null,

@@ -6,9 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::Value;
-use crate::expression::{
-    ErrorKind, EvaluationError, Scope, SyntaxError, Vocabulary, evaluate, parse,
-};
+use crate::expression::{ErrorKind, EvaluationError, Scope, SyntaxError, evaluate};
 
 /// Where something stands in a workflow file: line and column from 1, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -173,22 +171,6 @@ fn trimmed(source: &str, span: Range<usize>) -> Range<usize> {
     let text = &source[span.clone()];
     let start = span.start + (text.len() - text.trim_start().len());
     start..start + text.trim().len()
-}
-
-/// Checks every expression of a template. An error's offset counts from the template's start.
-pub(crate) fn check(source: &str, vocabulary: &Vocabulary<'_>) -> Vec<SyntaxError> {
-    match segments(source) {
-        Err(error) => vec![error],
-        Ok(segments) => segments
-            .into_iter()
-            .filter_map(|segment| match segment {
-                Segment::Text(_) => None,
-                Segment::Expression(span) => parse(&source[span.clone()], vocabulary)
-                    .err()
-                    .map(|error| SyntaxError { offset: error.offset + span.start, ..error }),
-            })
-            .collect(),
-    }
 }
 
 #[cfg(test)]

@@ -478,7 +478,7 @@ fn a_dispatch_that_cannot_be_is_refused_with_its_reason() {
     let said: Vec<String> = said.iter().map(ToString::to_string).collect();
     expect![[r#"
         staging.yml cannot be dispatched: the workflow is not started by `workflow_dispatch`
-        broken.yml cannot be dispatched: broken.yml:4:6: Required property is missing: runs-on
+        broken.yml cannot be dispatched: broken.yml:4:6: There's not enough info to determine what you meant. Add one of these properties: cancel-timeout-minutes, container, continue-on-error, defaults, env, environment, outputs, runs-on, secrets, services, snapshot, steps, timeout-minutes, uses, with
         broken.yml:4:8: Unexpected value 'runs_on' (did you mean `runs-on`?)
         production.yml cannot be dispatched: the workflow has no input `enviroment`; did you mean `environment`?
         vera cannot dispatch a workflow: it needs the role developer, and vera is viewer

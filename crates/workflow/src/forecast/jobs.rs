@@ -3,7 +3,7 @@
 use super::{Fate, JobForecast};
 use crate::expression::{Function, Node, NodeKind, Vocabulary, parse};
 use crate::language::{Token, TokenKind};
-use crate::matrix::{Matrix, Tree};
+use crate::matrix::Matrix;
 use crate::plan::{CallJob, CalledFiles, Options, PlannedJob, Work, read};
 use crate::value::equals_ignoring_case;
 use crate::workflow::Strategy;
@@ -204,7 +204,7 @@ fn legs(job: &PlannedJob, contexts: &Object) -> Fate {
     if !unknown.is_empty() {
         return Fate::RunsWithUnknownLegs { depends_on: unknown };
     }
-    let matrix = matrix.map(matrix_of);
+    let matrix = matrix.map(Matrix::of);
     let strategy = Strategy { matrix, fail_fast: None, max_parallel: None };
     match strategy.legs(&scope) {
         Ok(legs) => Fate::Runs {
@@ -223,37 +223,6 @@ fn environment(job: &PlannedJob, scope: &Scope<'_>) -> Option<String> {
     let value: Result<String, EvaluationError> = template.interpolate(scope);
     // A name that only the run can tell is shown as it is written.
     Some(value.unwrap_or_else(|_| name.source())).filter(|name| !name.is_empty())
-}
-
-fn matrix_of(token: &Token) -> Matrix {
-    if !token.is_mapping() {
-        return Matrix::Computed(Template::new(token.source(), token.position()));
-    }
-    let part = |name: &str| token.get(name).map(tree_of);
-    let vectors = token.entries().iter().filter_map(|(key, value)| {
-        let name = key.as_str().filter(|name| !matches!(*name, "include" | "exclude"))?;
-        Some((name.to_owned(), tree_of(value)))
-    });
-    Matrix::Written {
-        vectors: vectors.collect(),
-        include: part("include"),
-        exclude: part("exclude"),
-    }
-}
-
-fn tree_of(token: &Token) -> Tree {
-    match &token.kind {
-        TokenKind::Null | TokenKind::Insert => Tree::Null,
-        TokenKind::Boolean(value) => Tree::Bool(*value),
-        TokenKind::Number(value) => Tree::Number(value.to_string()),
-        TokenKind::String(_) | TokenKind::Expression(_) => {
-            Tree::Text(Template::new(token.source(), token.position()))
-        }
-        TokenKind::Sequence(items) => Tree::Sequence(items.iter().map(tree_of).collect()),
-        TokenKind::Mapping(entries) => {
-            Tree::Mapping(entries.iter().map(|(key, value)| (key.text(), tree_of(value))).collect())
-        }
-    }
 }
 
 fn unknown_below(token: &Token, unknown: &mut Vec<String>) {

@@ -4,7 +4,7 @@ use super::Happening;
 use crate::inputs::{Input, InputKind, values};
 use crate::language::{Token, TokenKind};
 use crate::trigger::{Event, Filter, Occurrence, Trigger, Triggered, judge_all};
-use crate::{Object, Value};
+use crate::{Object, Schedule, Value};
 
 /// # Errors
 /// The sentence that says why it does not start.
@@ -63,34 +63,44 @@ fn judge_activity(config: Option<&Token>, event: &str, activity: &str) -> Result
 }
 
 fn trigger(event: &str, config: Option<&Token>) -> Trigger {
-    let filter = |name: &str| {
-        let config = config?;
-        let ignored = config.get(&format!("{name}-ignore"));
-        match config.get(name) {
-            Some(patterns) => Some(Filter::Only(texts(Some(patterns)))),
-            None => ignored.map(|patterns| Filter::Ignore(texts(Some(patterns)))),
-        }
-    };
+    let (branches, paths) = (filter(config, "branches"), filter(config, "paths"));
     match event {
-        "push" => Trigger::Push {
-            branches: filter("branches"),
-            tags: filter("tags"),
-            paths: filter("paths"),
-        },
+        "push" => Trigger::Push { branches, tags: filter(config, "tags"), paths },
         _ => Trigger::PullRequest {
             types: config.map(|config| texts(config.get("types"))).unwrap_or_default(),
-            branches: filter("branches"),
-            paths: filter("paths"),
+            branches,
+            paths,
         },
     }
 }
 
-fn texts(token: Option<&Token>) -> Vec<String> {
+/// The patterns under a name, or under `NAME-ignore`.
+pub(crate) fn filter(config: Option<&Token>, name: &str) -> Option<Filter> {
+    let config = config?;
+    let ignored = config.get(&format!("{name}-ignore"));
+    match config.get(name) {
+        Some(patterns) => Some(Filter::Only(texts(Some(patterns)))),
+        None => ignored.map(|patterns| Filter::Ignore(texts(Some(patterns)))),
+    }
+}
+
+/// One text, or a list of them.
+pub(crate) fn texts(token: Option<&Token>) -> Vec<String> {
     match token {
         Some(list) if list.is_sequence() => list.items().iter().map(Token::text).collect(),
         Some(one) if !one.is_null() => vec![one.text()],
         _ => Vec::new(),
     }
+}
+
+/// The entries of `schedule:`.
+pub(crate) fn schedules(config: Option<&Token>) -> Vec<Schedule> {
+    let items = config.map_or(&[][..], Token::items).iter();
+    let entry = |item: &Token| {
+        let timezone = item.get("timezone").map(Token::text);
+        Some(Schedule { cron: item.get("cron")?.text(), timezone })
+    };
+    items.filter_map(entry).collect()
 }
 
 /// The values of the inputs of a start by hand.
@@ -102,13 +112,17 @@ pub(super) fn inputs(on: Option<&Token>, happening: &Happening) -> Result<Object
         return Ok(Object::new());
     }
     let declared = on.and_then(|on| on.get("workflow_dispatch")?.get("inputs"));
-    let declared: Vec<Input> =
-        declared.map_or(&[][..], Token::entries).iter().map(|(name, it)| input(name, it)).collect();
+    let declared: Vec<Input> = declared
+        .map_or(&[][..], Token::entries)
+        .iter()
+        .map(|(name, it)| dispatch_input(name, it))
+        .collect();
     let values = values(&declared, &happening.inputs).map_err(|error| error.to_string())?;
     Ok(values.into_iter().collect())
 }
 
-fn input(name: &Token, definition: &Token) -> Input {
+/// One input of `workflow_dispatch`.
+pub(crate) fn dispatch_input(name: &Token, definition: &Token) -> Input {
     let options = texts(definition.get("options"));
     let kind = match definition.get("type").and_then(Token::as_str) {
         Some("boolean") => InputKind::Boolean,

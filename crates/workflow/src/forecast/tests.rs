@@ -75,15 +75,15 @@ fn a_push_to_main_runs_what_it_can() {
     check(
         &push("refs/heads/main"),
         &expect![[r#"
-        Started
-        build: Runs { legs: ["a, 1", "a, 2", "b, 2"], environment: None }
-        changes: Runs { legs: [], environment: None }
-        api: Open { depends_on: ["needs.changes.outputs.api"] }
-        deploy: Runs { legs: [], environment: Some("development") }
-        smoke: Runs { legs: [], environment: None }
-        report: Open { depends_on: ["api"] }
-          shout: Runs { legs: [], environment: None }
-          whisper: skipped: its `if:` is false"#]],
+            Started
+            build: Runs { legs: ["a, 1", "a, 2", "b, 2"], environment: None }
+            changes: Runs { legs: [], environment: None }
+            api: Open { depends_on: ["needs.changes.outputs.api"] }
+            deploy: Runs { legs: [], environment: Some("development") }
+            smoke: Runs { legs: [], environment: None }
+            report: Runs { legs: [], environment: None }
+              shout: Runs { legs: [], environment: None }
+              whisper: skipped: its `if:` is false"#]],
     );
 }
 
@@ -141,15 +141,15 @@ fn inputs_are_typed_and_checked() {
     check(
         &given(&[("target", "production"), ("force", "true")]),
         &expect![[r#"
-        Started
-        build: Runs { legs: ["a, 1", "a, 2", "b, 2"], environment: None }
-        changes: Runs { legs: [], environment: None }
-        api: Open { depends_on: ["needs.changes.outputs.api"] }
-        deploy: Runs { legs: [], environment: Some("production") }
-        smoke: Runs { legs: [], environment: None }
-        report: Open { depends_on: ["api"] }
-          shout: Runs { legs: [], environment: None }
-          whisper: skipped: its `if:` is false"#]],
+            Started
+            build: Runs { legs: ["a, 1", "a, 2", "b, 2"], environment: None }
+            changes: Runs { legs: [], environment: None }
+            api: Open { depends_on: ["needs.changes.outputs.api"] }
+            deploy: Runs { legs: [], environment: Some("production") }
+            smoke: Runs { legs: [], environment: None }
+            report: Runs { legs: [], environment: None }
+              shout: Runs { legs: [], environment: None }
+              whisper: skipped: its `if:` is false"#]],
     );
     check(
         &given(&[("target", "moon")]),

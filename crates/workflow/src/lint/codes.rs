@@ -27,6 +27,7 @@ pub static CODES: &[&Code] = &[
     &SCHEDULE,
     &INPUT,
     &EMPTY_LIST,
+    &SCHEDULE_ON_GITHUB,
     &NUMBER,
     &MIXED_STEP,
     &NO_STEPS,
@@ -172,9 +173,9 @@ codes! {
         "tags: ['v\\d+']"
         "Use `*`, `**`, `?`, `+`, `[]` and `!`: here `v[0-9]+`."
     SCHEDULE "QX1032" Error "a schedule that is none"
-        "A schedule has five fields, minutes first, runs every five minutes at the most, and names a time zone by its IANA name if any."
-        "schedule: [{ cron: '* * * * *' }]"
-        "Correct the fields; `*/5 * * * *` is the most often there is."
+        "A schedule has five fields, minutes first, and names a time zone by its IANA name if any."
+        "schedule: [{ cron: '0 25 * * *' }]"
+        "Correct the fields: minute, hour, day of the month, month, day of the week."
     INPUT "QX1033" Error "an input or output that contradicts itself"
         "The type, the default and the options of an input have to go together, and an output has a value."
         "inputs: { level: { type: choice, default: high } }"
@@ -183,6 +184,10 @@ codes! {
         "Nothing can match an empty list of names."
         "image_version: { names: [] }"
         "Name something, or leave the key out."
+    SCHEDULE_ON_GITHUB "QX1035" Warning "a schedule that GitHub keeps otherwise"
+        "GitHub runs a schedule every five minutes at the most, and takes time zones by region and city only."
+        "schedule: [{ cron: '* * * * *' }]"
+        "Say `*/5` or more, and leave `timezone` out for UTC."
 
     NUMBER "QX1040" Error "a number out of range"
         "Timeouts are more than zero minutes, and `max-parallel` is a whole number of at least one."

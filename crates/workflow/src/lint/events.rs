@@ -87,18 +87,21 @@ impl Walk<'_> {
                          {SCHEDULE_MINUTES_MIN}",
                         parsed.minutes_between_min()
                     );
-                    self.report(&codes::SCHEDULE, cron, message, None);
+                    self.report(&codes::SCHEDULE_ON_GITHUB, cron, message, None);
                 }
                 Ok(_) => {}
             }
         }
         if let Some(zone) = item.get("timezone") {
             let name = zone.text();
-            if Zone::named(&name).is_none() || !name.contains('/') {
-                let message = format!("`{name}` is no time zone that GitHub takes");
-                let hint =
-                    "write a region and city, such as Europe/Berlin; UTC is meant without any";
-                self.report(&codes::SCHEDULE, zone, message, Some(hint.to_owned()));
+            if Zone::named(&name).is_none() {
+                let message = format!("`{name}` is no time zone");
+                let hint = "write a region and city, such as Europe/Berlin".to_owned();
+                self.report(&codes::SCHEDULE, zone, message, Some(hint));
+            } else if !name.contains('/') {
+                let message = format!("GitHub does not take `{name}` as a time zone");
+                let hint = "leave it out for UTC, or write a region and city".to_owned();
+                self.report(&codes::SCHEDULE_ON_GITHUB, zone, message, Some(hint));
             }
         }
     }

@@ -1,179 +1,103 @@
 //! `jobs:`
 
-use super::{Reader, needs, places};
-use crate::Diagnostic;
+use super::{Lowering, condition, permissions, template};
+use crate::language::Token;
+use crate::matrix::Matrix;
+use crate::value::equals_ignoring_case;
 use crate::workflow::{EnvironmentRef, Job, RunsOn, Strategy};
-use crate::yaml::{Node, NodeKind};
 
 /// Keys of GitHub's language that this version does not carry out.
 const UNSUPPORTED: [&str; 7] =
     ["container", "services", "uses", "with", "secrets", "snapshot", "cancel-timeout-minutes"];
 
-impl Reader<'_> {
-    pub(super) fn jobs(&mut self, node: &Node) -> Vec<Job> {
-        let entries = self.mapping(node).unwrap_or_default();
-        if entries.is_empty() && matches!(node.kind, NodeKind::Mapping(_)) {
-            self.report(node.span.clone(), needs::NO_START);
-        }
-        let mut jobs = Vec::new();
-        let mut named = Vec::new();
-        for (key, value) in entries {
-            let name = self.filled_text(key);
-            let Some(name) = name.filter(|name| self.check_id(key, name)) else { continue };
-            let needs = self.needs(value);
-            if let Some(job) = self.job(name.clone(), key, value) {
-                jobs.push(job);
-            }
-            named.push(needs::Needing { key: name, span: key.span.clone(), needs });
-        }
-        for needs::Problem { span, message, hint } in needs::problems(&named) {
-            let diagnostic = self.source.diagnostic(span, message);
-            self.diagnostics.push(Diagnostic { hint, ..diagnostic });
-        }
-        for job in &mut jobs {
-            job.needs = needs::spelled_as_defined(&job.needs, &named);
-        }
-        jobs
+impl Lowering<'_> {
+    pub(super) fn jobs(&mut self, jobs: &Token) -> Vec<Job> {
+        let keys: Vec<String> = jobs.entries().iter().map(|(key, _)| key.text()).collect();
+        let entries = jobs.entries().iter();
+        entries.filter_map(|(key, job)| self.job(key, job, &keys)).collect()
     }
 
-    /// The `needs:` of a job, if it is a job at all; what is wrong with it is reported by `job`.
-    fn needs(&mut self, node: &Node) -> Vec<(String, std::ops::Range<usize>)> {
-        let NodeKind::Mapping(entries) = &node.kind else { return Vec::new() };
-        let is_needs =
-            |key: &Node| matches!(&key.kind, NodeKind::Scalar(key) if key.raw == "needs");
-        match entries.iter().find(|(key, _)| is_needs(key)) {
-            Some((_, value)) => self.texts(value),
-            None => Vec::new(),
-        }
-    }
-
-    fn job(&mut self, key: String, key_node: &Node, node: &Node) -> Option<Job> {
-        const KEYS: [&str; 14] = [
-            "name",
-            "needs",
-            "if",
-            "runs-on",
-            "strategy",
-            "environment",
-            "concurrency",
-            "env",
-            "defaults",
-            "outputs",
-            "timeout-minutes",
-            "continue-on-error",
-            "permissions",
-            "steps",
-        ];
-        let fields = self.fields(node, &KEYS, &UNSUPPORTED)?;
-        let name = fields.get("name").and_then(|node| self.template(node, &places::JOB));
-        let needs = self.needs(node).into_iter().map(|(need, _)| need).collect();
-        let condition = fields.get("if").and_then(|node| self.condition(node, &places::JOB_IF));
-        let strategy = fields.get("strategy").and_then(|node| self.strategy(node));
-        let environment = fields.get("environment").and_then(|node| self.environment(node));
-        let concurrency =
-            fields.get("concurrency").and_then(|node| self.concurrency(node, &places::JOB));
-        let env = fields.get("env").map(|node| self.templates(node, &places::JOB_ENV));
-        let defaults =
-            fields.get("defaults").map(|node| self.defaults(node, &places::JOB_DEFAULTS));
-        let outputs = fields.get("outputs").map(|node| self.templates(node, &places::JOB_OUTPUTS));
-        let timeout_minutes =
-            fields.get("timeout-minutes").and_then(|node| self.number(node, &places::JOB));
-        let continue_on_error =
-            fields.get("continue-on-error").and_then(|node| self.boolean(node, &places::JOB));
-        let permissions = fields.get("permissions").and_then(|node| self.permissions(node));
-        let steps = fields.get("steps").map(|node| self.steps(node));
-        // A job that calls a workflow runs nowhere itself, and has been reported as not supported.
-        let is_call = super::steps::has_key(node, "uses");
-        let runs_on = match fields.get("runs-on") {
-            None if is_call => None,
-            _ => self.required(&fields, "runs-on"),
-        };
-        let runs_on = runs_on.and_then(|node| self.runs_on(node));
+    fn job(&mut self, key: &Token, job: &Token, keys: &[String]) -> Option<Job> {
+        self.report_unsupported_keys(job, &UNSUPPORTED);
+        let get = |name: &str| job.get(name);
         Some(Job {
-            key,
-            position: key_node.position,
-            name,
-            needs,
-            condition,
-            strategy,
-            environment,
-            concurrency,
-            env: env.unwrap_or_default(),
-            defaults: defaults.unwrap_or_default(),
-            outputs: outputs.unwrap_or_default(),
-            timeout_minutes,
-            continue_on_error,
-            runs_on: runs_on?,
-            permissions,
-            steps: steps.unwrap_or_default(),
+            key: key.text(),
+            position: key.position(),
+            // An empty name is none.
+            name: get("name").map(template),
+            needs: needs(get("needs"), keys),
+            condition: condition(get("if")),
+            strategy: get("strategy").and_then(|token| self.strategy(token)),
+            environment: get("environment").and_then(|token| self.environment(token)),
+            concurrency: get("concurrency").and_then(|token| self.concurrency(token)),
+            env: self.templates(get("env")),
+            defaults: self.defaults(get("defaults")),
+            outputs: self.templates(get("outputs")),
+            timeout_minutes: get("timeout-minutes").map(template),
+            continue_on_error: get("continue-on-error").map(template),
+            permissions: get("permissions").map(permissions),
+            steps: get("steps").map(|steps| self.steps(steps)).unwrap_or_default(),
+            // A job that calls a workflow runs nowhere itself, and has been reported.
+            runs_on: runs_on(get("runs-on")?),
         })
     }
 
-    fn runs_on(&mut self, node: &Node) -> Option<RunsOn> {
-        let (group, labels) = match &node.kind {
-            NodeKind::Mapping(_) => {
-                let fields = self.fields(node, &["group", "labels"], &[])?;
-                let group =
-                    fields.get("group").and_then(|node| self.filled_template(node, &places::JOB));
-                (group, fields.get("labels"))
-            }
-            _ => (None, Some(node)),
-        };
-        let labels = match labels {
-            None => Vec::new(),
-            Some(Node { kind: NodeKind::Sequence(items), .. }) => items.iter().collect(),
-            Some(label) => vec![label],
-        };
-        let labels: Vec<_> = labels
-            .into_iter()
-            .filter_map(|label| self.filled_template(label, &places::JOB))
-            .collect();
-        Some(RunsOn { group, labels })
-    }
-
-    fn environment(&mut self, node: &Node) -> Option<EnvironmentRef> {
-        if matches!(node.kind, NodeKind::Scalar(_)) {
-            return Some(EnvironmentRef { name: self.template(node, &places::JOB)?, url: None });
+    fn environment(&mut self, token: &Token) -> Option<EnvironmentRef> {
+        if !token.is_mapping() {
+            return Some(EnvironmentRef { name: template(token), url: None });
         }
-        let fields = self.fields(node, &["name", "url"], &["deployment"])?;
-        let url = fields.get("url").and_then(|node| self.template(node, &places::ENVIRONMENT_URL));
-        let name = self.required(&fields, "name")?;
-        Some(EnvironmentRef { name: self.template(name, &places::JOB)?, url })
+        self.report_unsupported_keys(token, &["deployment"]);
+        let url = token.get("url").map(template);
+        Some(EnvironmentRef { name: template(token.get("name")?), url })
     }
 
-    fn strategy(&mut self, node: &Node) -> Option<Strategy> {
-        let fields = self.fields(node, &["matrix", "fail-fast", "max-parallel"], &[])?;
+    fn strategy(&mut self, token: &Token) -> Option<Strategy> {
+        if !self.is_written(token, "a mapping") {
+            return None;
+        }
+        let matrix = token.get("matrix");
+        if let Some(matrix) = matrix {
+            self.report_computed_keys(matrix);
+        }
         Some(Strategy {
-            matrix: fields.get("matrix").and_then(|node| self.matrix(node)),
-            fail_fast: fields
-                .get("fail-fast")
-                .and_then(|node| self.boolean(node, &places::STRATEGY)),
-            max_parallel: fields
-                .get("max-parallel")
-                .and_then(|node| self.number(node, &places::STRATEGY)),
+            matrix: matrix.map(Matrix::of),
+            fail_fast: token.get("fail-fast").map(template),
+            max_parallel: token.get("max-parallel").map(template),
         })
     }
 
-    /// Reports an id of a job or step that GitHub would not take.
-    pub(super) fn check_id(&mut self, node: &Node, id: &str) -> bool {
-        const ID_CHARS_MAX: usize = 99;
-        let starts_well = id.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-        let is_plain = id.chars().all(|each| each.is_ascii_alphanumeric() || "_-".contains(each));
-        if !starts_well || !is_plain || id.len() > ID_CHARS_MAX {
-            let message = format!(
-                "The identifier '{id}' is invalid. IDs may only contain alphanumeric characters, \
-                 '_', and '-'. IDs must start with a letter or '_' and and must be less than 100 \
-                 characters."
-            );
-            self.report(node.span.clone(), message);
-            return false;
+    fn report_computed_keys(&mut self, token: &Token) {
+        token.items().iter().for_each(|item| self.report_computed_keys(item));
+        for (key, value) in token.entries() {
+            self.is_plain_key(key);
+            self.report_computed_keys(value);
         }
-        if id.starts_with("__") {
-            let message =
-                format!("The identifier '{id}' is invalid. IDs starting with '__' are reserved.");
-            self.report(node.span.clone(), message);
-            return false;
+    }
+}
+
+/// The jobs that are needed, each once and spelled as under `jobs:`.
+fn needs(token: Option<&Token>, keys: &[String]) -> Vec<String> {
+    let Some(token) = token else { return Vec::new() };
+    let named = if token.is_sequence() { token.items() } else { std::slice::from_ref(token) };
+    let mut needs: Vec<String> = Vec::new();
+    for need in named.iter().map(Token::text) {
+        let key = keys.iter().find(|key| equals_ignoring_case(key, &need)).unwrap_or(&need);
+        if !needs.contains(key) {
+            needs.push(key.clone());
         }
-        true
+    }
+    needs
+}
+
+fn runs_on(token: &Token) -> RunsOn {
+    let labels = if token.is_mapping() { token.get("labels") } else { Some(token) };
+    let labels = match labels {
+        None => &[][..],
+        Some(list) if list.is_sequence() => list.items(),
+        Some(one) => std::slice::from_ref(one),
+    };
+    RunsOn {
+        group: token.get("group").map(template),
+        labels: labels.iter().map(template).collect(),
     }
 }
