@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use qnt9_inspect::{Month, Repository, inspect};
+use proptest::prelude::*;
+use qnt9_inspect::{Month, Repository, Wishes, inspect, propose};
 
 /// The calendar of versions is read as of this month, so that the tests say the same next year.
 const TODAY: Month = Month { year: 2026, month: 11 };
@@ -79,5 +80,49 @@ fn repositories_without_a_mistake_have_no_finding() {
     for folder in good {
         let findings = inspect(&read(&folder), TODAY);
         assert!(findings.is_empty(), "{}: {findings:#?}", folder.display());
+    }
+}
+
+/// Every file of the mistakes, to be torn.
+fn material() -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(crates().join("qnt9/tests/mistakes")).unwrap() {
+        let repository = read(&entry.unwrap().path());
+        let of_one = repository
+            .paths()
+            .filter_map(|path| Some((path.to_owned(), repository.text(path)?.as_bytes().to_vec())));
+        files.extend(of_one.collect::<Vec<_>>());
+    }
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever is left of a file, it is looked at to its end, and what is found has a place in it.
+    #[test]
+    fn torn_files_are_looked_at_too(seeds in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0usize..60, "[\\PC\n]{0,8}"), 1..6)) {
+        let material = material();
+        let mut files = Vec::new();
+        for (which, at, length, instead) in seeds {
+            let (path, content) = which.get(&material).clone();
+            let text = String::from_utf8(content).unwrap();
+            let mut characters: Vec<char> = text.chars().collect();
+            if !characters.is_empty() {
+                let from = at.index(characters.len());
+                let to = (from + length).min(characters.len());
+                characters.splice(from..to, instead.chars());
+            }
+            files.push((path, characters.into_iter().collect::<String>().into_bytes()));
+        }
+        let repository = Repository::new(files);
+        for finding in inspect(&repository, TODAY) {
+            let lines = repository.text(&finding.file).unwrap().lines().count();
+            prop_assert!((1..=lines.max(1) + 1).contains(&(finding.line as usize)), "{finding:?} of {lines} lines");
+            prop_assert!(!finding.message.is_empty() && !finding.hint.is_empty());
+        }
+        qnt9_inspect::secret::references(&repository);
+        let wishes = Wishes { project: "p".to_owned(), approver: "a".to_owned(), branch: "main".to_owned() };
+        propose(&repository, &wishes);
     }
 }

@@ -1,5 +1,6 @@
 //! Kubernetes manifests: what the API refuses, and what it takes without a word and never works.
 
+mod delivery;
 mod images;
 mod links;
 mod placement;
@@ -17,6 +18,8 @@ pub(super) const CHECKS: &[Check] = &[
     links::services,
     links::ingresses,
     images::check,
+    delivery::waits,
+    delivery::tags,
     placement::namespaces,
     placement::versions,
     probes::check,
@@ -35,4 +38,5 @@ pub(super) const CODES: &[Code] = &[
     placement::OLD_API,
     placement::OTHER_NAMESPACE,
     placement::SYNTAX,
+    delivery::NOT_WAITED_FOR,
 ];

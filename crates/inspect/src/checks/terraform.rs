@@ -1,6 +1,7 @@
 //! Terraform: what `terraform plan` or `apply` would refuse, and what a plan would show every time.
 
 mod backend;
+mod commands;
 mod count;
 mod noise;
 mod providers;
@@ -22,6 +23,8 @@ pub(super) const CHECKS: &[Check] = &[
     providers::constraints,
     providers::lock,
     versions::check,
+    commands::check,
+    commands::issuer,
 ];
 
 pub(super) const CODES: &[Code] = &[
@@ -36,6 +39,9 @@ pub(super) const CODES: &[Code] = &[
     backend::NO_BACKEND,
     providers::CONFLICT,
     providers::NO_LOCK,
+    commands::CLOUD_BACKEND_CONFIG,
+    commands::NO_WAY_BACK,
+    commands::ASKS,
 ];
 
 const SYNTAX: Code = Code {

@@ -5,6 +5,7 @@ mod artifacts;
 mod identity;
 mod needs;
 mod paths;
+mod preparation;
 mod runners;
 mod scripts;
 mod triggers;
@@ -18,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
     identity::check,
     needs::check,
     paths::check,
+    preparation::check,
     runners::check,
     scripts::check,
     triggers::branches,
@@ -36,4 +38,6 @@ pub(super) const CODES: &[Code] = &[
     triggers::NEVER,
     runners::NO_SUCH_RUNNER,
     paths::NO_SUCH_PATH,
+    preparation::NO_LOCK_FILE,
+    preparation::NO_CHECKOUT,
 ];

@@ -26,6 +26,7 @@ const READS: &[&str] = &[
     "kubectl apply --filename ",
     "docker build -f ",
     "--env-file ",
+    "pip install -r ",
     "helm upgrade --install ",
 ];
 
