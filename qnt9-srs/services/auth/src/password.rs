@@ -1,8 +1,10 @@
 //! Passwords: which are good enough, and how they are kept.
 
+use std::sync::{Mutex, PoisonError};
+
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+    ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -19,6 +21,8 @@ const SALT_BYTES: usize = 16;
 const TOGETHER_MAX: usize = 2;
 
 static TOGETHER: Semaphore = Semaphore::const_new(TOGETHER_MAX);
+/// What they need, kept for the next ones: the allocator would keep more, a piece for each thread.
+static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 /// Everything that is wrong with a new password of somebody with this address and name; nothing if it is good.
 pub fn faults(password: &str, email: &str, name: &str) -> Vec<String> {
@@ -56,9 +60,15 @@ pub async fn hash(password: String) -> Result<String, String> {
 
 /// Always the same text for the same salt, which is no secret then: for invented accounts only.
 pub(crate) fn hash_with_salt(password: &str, salt: &[u8]) -> Result<String, String> {
-    let hash: PasswordHash =
-        argon2()?.hash_password_with_salt(password.as_bytes(), salt).map_err(|e| e.to_string())?;
-    Ok(hash.to_string())
+    let params = params()?;
+    let kept = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).map_err(|error| error.to_string())?,
+        salt: Some(Salt::new(salt).map_err(|error| error.to_string())?),
+        hash: Some(output(params, password, salt)?),
+    };
+    Ok(kept.to_string())
 }
 
 /// Whether the password is the one that is kept. Without one, as long is spent on saying no: nobody learns
@@ -70,7 +80,13 @@ pub async fn verify(password: String, kept: Option<String>) -> Result<bool, Stri
             return Ok(false);
         };
         let kept = PasswordHash::new(&kept).map_err(|e| format!("a kept password: {e}"))?;
-        Ok(argon2()?.verify_password(password.as_bytes(), &kept).is_ok())
+        let params = Params::try_from(&kept.params).map_err(|e| format!("a kept password: {e}"))?;
+        let (Some(salt), Some(hash), ARGON2ID_IDENT) = (kept.salt, kept.hash, kept.algorithm)
+        else {
+            return Err("a kept password is not of Argon2id".to_owned());
+        };
+        // Outputs are compared in the same time wherever they differ.
+        Ok(output(params, &password, &salt)? == hash)
     })
     .await?
 }
@@ -81,9 +97,21 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     spawn_blocking(work).await.map_err(|error| format!("hashing stopped: {error}"))
 }
 
-fn argon2() -> Result<Argon2<'static>, String> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| error.to_string())?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+fn output(params: Params, password: &str, salt: &[u8]) -> Result<Output, String> {
+    let mut memory =
+        MEMORY.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+    memory.resize(params.block_count(), Block::default());
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hashed =
+        argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut output, &mut memory);
+    MEMORY.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    hashed.map_err(|error| error.to_string())?;
+    Output::new(&output).map_err(|error| error.to_string())
+}
+
+fn params() -> Result<Params, String> {
+    Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -126,6 +154,16 @@ mod tests {
         assert_eq!(verify("Correct-Horse-7", Some(&kept)).await, Ok(true));
         assert_eq!(verify("Correct-Horse-8", Some(&kept)).await, Ok(false));
         assert_eq!(verify("Correct-Horse-7", None).await, Ok(false));
-        assert!(verify("x", Some(&"damaged".to_owned())).await.is_err());
+        for damaged in ["damaged", "$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHQ$", "$argon2id$v=19"] {
+            assert!(verify("x", Some(&damaged.to_owned())).await.is_err(), "{damaged}");
+        }
+    }
+
+    /// Version 19, 64 KiB, one pass, one lane: as the reference program `argon2` of Debian writes it.
+    #[tokio::test]
+    async fn passwords_that_others_have_kept_are_understood() {
+        let kept = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$55PWTvddWPUD1GMbKxSff4ASfF85k9ibHJt4HlHQtBM".to_owned();
+        assert_eq!(verify("password".to_owned(), Some(kept.clone())).await, Ok(true));
+        assert_eq!(verify("passwore".to_owned(), Some(kept)).await, Ok(false));
     }
 }
