@@ -1,6 +1,7 @@
 //! The board: what is where, since when, by whom.
 
 use maud::{Markup, html};
+use qnt9_engine::rollout;
 use qnt9_engine::state::{Deployment, Plan, Project};
 use qnt9_model::fact::{DeploymentOutcome, Direction};
 use qnt9_model::{EnvironmentName, Place, RunId, Sha};
@@ -177,6 +178,12 @@ pub(crate) fn last_failed<'a>(project: &'a Project, place: &Place) -> Option<&'a
 
 /// What a rollout that is going on is doing.
 pub(crate) fn rolling_words(deployment: &Deployment) -> String {
+    if rollout::awaits_promotion(deployment) {
+        return "waits at its preview to be promoted".to_owned();
+    }
+    if rollout::must_be_tried(deployment) {
+        return "its smoke tests run".to_owned();
+    }
     if deployment.percent == 0 {
         return format!(
             "{} of {} replicas are healthy",

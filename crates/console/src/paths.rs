@@ -64,7 +64,7 @@ pub fn environment(project: &StreamId, name: &EnvironmentName) -> String {
     format!("{}#env-{}", section(project, "environments"), segment(name.as_str()))
 }
 
-/// What a form about an environment posts to: `rollback`, `abort`.
+/// What a form about an environment posts to: `rollback`, `abort`, `promote`.
 #[must_use]
 pub fn environment_act(project: &StreamId, name: &EnvironmentName, act: &str) -> String {
     format!("{}/environments/{}/{act}", home(project), segment(name.as_str()))

@@ -74,8 +74,10 @@ fn what(text: &mut String, project: &Project, of: &Deployment) {
         let configuration = release.configuration.iter();
         rows.extend(configuration.map(|(_, digest)| ("Configuration", format!("`{digest}`"))));
     }
-    rows.push(("Asked for", format!("{} by {}", moment(of.requested), of.by)));
-    if let Some(run) = run_of(project, of) {
+    let run = run_of(project, of);
+    let by = run.map_or_else(|| of.by.to_string(), |run| run.cause.by().to_owned());
+    rows.push(("Asked for", format!("{} by {by}", moment(of.requested))));
+    if let Some(run) = run {
         rows.push(("Run", format!("{} ({})", run.id, run.name)));
     }
     rows.push(("Outcome", outcome(of)));
@@ -183,7 +185,11 @@ fn rollout(text: &mut String, of: &Deployment) {
         Strategy::BlueGreen { .. } => "blue-green".to_owned(),
         Strategy::Rolling { .. } => "rolling".to_owned(),
     };
-    let _ = writeln!(text, "{}: {strategy}, {} replicas", of.place.service, of.replicas);
+    let replicas = match of.replicas {
+        1 => "1 replica".to_owned(),
+        many => format!("{many} replicas"),
+    };
+    let _ = writeln!(text, "{}: {strategy}, {replicas}", of.place.service);
     if let Some((passed, report)) = &of.smoke {
         let how = if *passed { "passed" } else { "failed" };
         let _ = writeln!(text, "  smoke tests {how}");

@@ -86,9 +86,10 @@ pub(super) fn prove(options: &Options) -> Result<()> {
     answers(&production)?;
     let mut failed = 0;
     for (strategy, rollout) in STRATEGIES {
+        let users = Users::start(&production, RATE);
         push(&ground, &clone, strategy, rollout)?;
         deliver(&ground)?;
-        failed += try_strategy(&ground, &clone, &production, strategy, options.tries)?;
+        failed += try_strategy(&ground, &clone, users, strategy, options.tries)?;
     }
     let stopped = platform.interrupt()?;
     ensure!(failed == 0, "{failed} requests failed");
@@ -133,11 +134,10 @@ fn commit(ground: &Ground, clone: &Path, title: &str) -> Result<()> {
 fn try_strategy(
     ground: &Ground,
     clone: &Path,
-    production: &str,
+    users: Users,
     strategy: &str,
     tries: u32,
 ) -> Result<u64> {
-    let users = Users::start(production, RATE);
     let (begun, mut back) = (Instant::now(), 0);
     for number in 1..=tries {
         commit(ground, clone, &format!("{strategy} {number}"))?;

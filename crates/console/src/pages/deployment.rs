@@ -1,6 +1,7 @@
 //! One deployment: how traffic moved, what was counted, what the judge said.
 
 use maud::{Markup, html};
+use qnt9_engine::rollout;
 use qnt9_engine::state::Deployment;
 use qnt9_model::Role;
 use qnt9_model::fact::{DeploymentOutcome, Direction, Verdict};
@@ -15,6 +16,9 @@ pub(crate) fn standing(deployment: &Deployment) -> (Shape, String) {
     match &deployment.outcome {
         Some((DeploymentOutcome::Succeeded, _)) => (Shape::Ok, "served all traffic".to_owned()),
         Some(_) => (Shape::Bad, ending(deployment).0),
+        None if rollout::awaits_promotion(deployment) => {
+            (Shape::Wait, "waits to be promoted".to_owned())
+        }
         None if deployment.percent == 0 => (Shape::Run, "starting replicas".to_owned()),
         None => (Shape::Run, format!("at {} %", deployment.percent)),
     }
@@ -69,6 +73,7 @@ pub fn deployment(view: &View<'_>, deployment: &Deployment) -> Markup {
                 (why::panel(view, "why", &why::explain(view).deployment(deployment)))
             }
             aside #aside data-live aria-label="About this deployment" {
+                (promotion(view, deployment))
                 (judge(deployment))
                 (facts(view, deployment))
                 (way_back(view, deployment))
@@ -101,6 +106,14 @@ fn sentence(view: &View<'_>, deployment: &Deployment) -> String {
         }
         Some((DeploymentOutcome::RolledBack { reason, .. }, _)) => {
             format!("{}. All traffic is back with {old}.", text::capital(reason))
+        }
+        Some((DeploymentOutcome::Failed { .. }, _))
+            if matches!(deployment.smoke, Some((false, _))) =>
+        {
+            format!("Its smoke tests failed, so it got no traffic; {old} serves on.")
+        }
+        Some((DeploymentOutcome::Failed { reason }, _)) if deployment.all_ready.is_some() => {
+            format!("It got no traffic: {}; {old} serves on.", reason.show())
         }
         Some((DeploymentOutcome::Failed { .. }, _)) => {
             format!("Its replicas did not become healthy, so it got no traffic; {old} serves on.")
@@ -183,6 +196,29 @@ fn way_back(view: &View<'_>, deployment: &Deployment) -> Markup {
                 h2 { "If it goes wrong" }
                 p.soft { "Back to " (board::name(view.project, old)) " by hand, on the page of " a href=(paths::environment(view.stream, environment)) { (environment) } " or with" }
                 (form::command(&format!("qnt9 rollback {environment} --to {}", board::name(view.project, old))))
+            }
+        }
+    }
+}
+
+/// Where a release that waits to be promoted is reached, and the button.
+fn promotion(view: &View<'_>, deployment: &Deployment) -> Markup {
+    let environment = &deployment.place.environment;
+    let place = view.project.places.get(&deployment.place);
+    let preview = place.and_then(|place| place.preview.as_ref());
+    html! {
+        @if rollout::awaits_promotion(deployment) {
+            section.panel {
+                h2 { "It waits to be promoted" }
+                @if let Some(address) = preview {
+                    p { "Preview: " a href={ "http://" (address) } { "http://" (address) } }
+                }
+                p.soft { "One switch moves all traffic to it." }
+                @match form::barrier(view, "promote it", Role::Approver) {
+                    Some(barrier) => p.soft { (barrier) },
+                    None => (form::post(view.visitor, &paths::environment_act(view.stream, environment, "promote"), &html! { button.btn { "Promote" } })),
+                }
+                (form::command(&format!("qnt9 promote {environment}")))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use qnt9_model::fact::{Counts, Entrance};
+use qnt9_model::plan::{PlanAction, PlanLine, PlanSummary};
 use qnt9_model::{Command, DeploymentId, Fact, Order, Refusal, RunId};
 
 use crate::world::{HOUR, MINUTE, SECOND, World, digest};
@@ -502,4 +503,102 @@ fn the_next_deployment_ends_the_watch() {
     let watched = world.deployment(first).watched.as_ref().expect("it was");
     assert!(watched.ended.is_some());
     assert!(watched.reason.contains("began before the time was over"), "{}", watched.reason);
+}
+
+#[test]
+fn an_approval_names_the_rollback_plan_that_the_gate_stated() {
+    let mut world = World::in_production("r1");
+    world.staged("c2", "r2");
+    world.released();
+    let approved = world.log.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::ApprovalGiven { rollback_plan, .. } => rollback_plan.clone(),
+        _ => None,
+    });
+    let opened = world.log.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::GatesOpened { proof, .. } => Some(proof.join("\n")),
+        _ => None,
+    });
+    let (approved, opened) = (approved.expect("two approved"), opened.expect("it opened"));
+    assert_eq!(approved.len(), 64);
+    assert!(opened.contains(&format!("sha256 {}", &approved[..12])), "{opened}");
+    assert!(opened.contains("back to r100…00 of c100000: qnt9 rollback production"), "{opened}");
+}
+
+#[test]
+fn what_going_back_does_not_undo_is_stated() {
+    let mut world =
+        world("approvals = { needed = 1, from = [\"alice\"], exclude = \"nobody\" }", "");
+    for (release, migrations, waits) in [("r1", "1", false), ("r2", "2", true)] {
+        world.push("dev", "main", &format!("c{release}"), "dev", &[]);
+        let run = world.dispatch("dev", "main", PLANNED, &[]).expect("may dispatch");
+        let build = world.start(run, "build");
+        let command = Command::BuildRelease {
+            call: world.call(&build),
+            release: digest(release),
+            service: "stock".to_owned(),
+            configuration: vec![("db/migrations".to_owned(), format!("sha256:{migrations}"))],
+            bytes: 1,
+            further: Vec::new(),
+        };
+        world.in_step(&build, command).expect("a job may build");
+        let line = |address: &str, action| PlanLine {
+            address: address.to_owned(),
+            action,
+            attributes: Vec::new(),
+        };
+        let summary = PlanSummary {
+            lines: vec![
+                line("terraform_data.cache", PlanAction::Delete),
+                line("terraform_data.new", PlanAction::Create),
+            ],
+            ..PlanSummary::default()
+        };
+        let plan = Command::RecordPlan {
+            call: world.call(&build),
+            environment: "production".into(),
+            hash: "h".to_owned(),
+            summary,
+        };
+        world.in_step(&build, plan).expect("a job may plan");
+        world.end(&build, qnt9_model::fact::Outcome::Success);
+        if waits {
+            expect![[r#""#]].assert_eq(&world.why(run, "deploy"));
+            continue;
+        }
+        let approve =
+            Command::Approve { run, environment: "production".into(), seen: None, comment: None };
+        world.by("alice", approve).expect("she may");
+        let deploy = world.start(run, "deploy");
+        world.deploy(&deploy, "production", release).expect("may deploy");
+        world.carry();
+        world.end(&deploy, qnt9_model::fact::Outcome::Success);
+    }
+}
+
+const PLANNED: &str = r"# planned.yml
+on: workflow_dispatch
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps: [{run: build}]
+  deploy:
+    needs: build
+    environment: production
+    runs-on: ubuntu-latest
+    steps: [{run: qnt9 deploy}]
+";
+
+#[test]
+fn a_rollback_goes_to_any_release_that_ever_served_there() {
+    let mut world = world("", "");
+    for release in ["r1", "r2", "r3", "r4"] {
+        bring(&mut world, release);
+    }
+    for release in ["r1", "r3", "r2"] {
+        let back = Command::Rollback { environment: "production".into(), to: digest(release) };
+        world.by("alice", back).expect("she may");
+        world.carry();
+        assert_eq!(serves(&world), format!("{release} 100 "));
+        assert_eq!(replicas(&world), format!("2 stock of {release} "));
+    }
 }

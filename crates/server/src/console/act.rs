@@ -100,7 +100,7 @@ fn seen(fields: &Fields) -> Subjects {
     Subjects { release: shown("release").map(ReleaseDigest), plan: shown("plan") }
 }
 
-/// Roll back, or stop a rollout.
+/// Roll back, stop a rollout, or promote what waits.
 pub(super) async fn on_environment(
     State(console): State<Console>,
     caller: Caller,
@@ -117,6 +117,7 @@ pub(super) async fn on_environment(
     let back = paths::environment(&stream, &environment);
     let command = match (act.as_str(), fields.get("to")) {
         ("abort", _) => Command::AbortRollout { environment: environment.clone() },
+        ("promote", _) => Command::Promote { environment: environment.clone() },
         ("rollback", Some(to)) => {
             let to = ReleaseDigest::from(to.as_str());
             Command::Rollback { environment: environment.clone(), to }
@@ -128,7 +129,9 @@ pub(super) async fn on_environment(
             tell_why(core, &stream, &session, &environment, &fields).await;
             let requested = entries.iter().find_map(|entry| match &entry.fact {
                 Fact::DeploymentRequested { .. } => Some(qnt9_model::DeploymentId(entry.sequence)),
-                Fact::DeploymentFinished { deployment, .. } => Some(*deployment),
+                Fact::DeploymentFinished { deployment, .. } | Fact::Promoted { deployment } => {
+                    Some(*deployment)
+                }
                 _ => None,
             });
             let next = requested.map_or(back, |id| paths::deployment(&stream, id));
