@@ -93,7 +93,12 @@ pub async fn verify(password: String, kept: Option<String>) -> Result<bool, Stri
 
 /// Does the work where it holds up no other request.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    let _turn = TOGETHER.acquire().await.map_err(|error| error.to_string())?;
+    let turn = TOGETHER.acquire().await.map_err(|error| error.to_string())?;
+    // The work goes on when nobody waits for it any more, and has its turn until it is done.
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     spawn_blocking(work).await.map_err(|error| format!("hashing stopped: {error}"))
 }
 
