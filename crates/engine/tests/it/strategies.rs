@@ -562,7 +562,18 @@ fn what_going_back_does_not_undo_is_stated() {
         world.in_step(&build, plan).expect("a job may plan");
         world.end(&build, qnt9_model::fact::Outcome::Success);
         if waits {
-            expect![[r#""#]].assert_eq(&world.why(run, "deploy"));
+            expect![[r#"
+                ‖ cr20000 to production
+                  ‖ 1 of alice approve   0 of 1
+                    ‖ alice   can approve
+                  ✓ the rollback plan is stated   sha256 d7cab890d34e
+                    ✓ back to r100…00 of cr10000: qnt9 rollback production
+                    ✓ 2 replicas start, and all traffic moves at once when they are healthy
+                    ✓ not undone: terraform destroys terraform_data.cache
+                    ✓ not undone: the database migrations in db/migrations, which differ
+                  ✓ no other job holds production
+            "#]]
+            .assert_eq(&world.why(run, "deploy"));
             continue;
         }
         let approve =
