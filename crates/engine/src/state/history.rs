@@ -123,6 +123,16 @@ mod tests {
         seen
     }
 
+    /// The names of commits say nothing of which came first.
+    #[test]
+    fn a_commit_is_further_than_its_parents_whatever_their_names() {
+        let all = [commit(9, &[]), commit(5, &[9]), commit(1, &[5])];
+        let commits: BTreeMap<Sha, Commit> =
+            all.iter().map(|commit| (commit.sha.clone(), commit.clone())).collect();
+        let found = History::of(&commits).between(&commits, Some(&sha(9)), &sha(1));
+        assert_eq!(found, [&commits[&sha(1)], &commits[&sha(5)]]);
+    }
+
     proptest! {
         /// Against walking everything; commits come in any order and some never come.
         #[test]

@@ -47,8 +47,11 @@ fn only_runs_with_something_for_runners_are_looked_through() {
     world.by("dev", Command::CancelRun { run }).expect("may cancel");
     assert!(!at_work(&world));
     assert!(world.project().at_work.is_empty() && world.project().live.is_empty());
-    let waiting = World::in_production("r1");
+    let mut waiting = World::in_production("r1");
     assert!(waiting.project().at_work.is_empty());
+    let run = waiting.dispatched("plan-2");
+    assert!(waiting.project().live.contains(&run));
+    assert!(waiting.project().at_work.is_empty(), "it waits for its gates");
 }
 
 /// A workflow is kept once for all runs that have the very same, of each file by itself.

@@ -168,3 +168,24 @@ fn who_waits_for_a_group_can_be_cancelled() {
     .assert_eq(&world.board(runs[1]));
     world.work(runs[0], "deploy", Success);
 }
+
+/// Legs of a matrix take their turns by their places in it, not by the letters of their names.
+#[test]
+fn many_legs_take_their_turns_in_order() {
+    let text = "# w.yml
+on: push
+jobs:
+  a:
+    runs-on: x
+    strategy: { matrix: { n: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] } }
+    concurrency: { group: g, queue: max }
+    steps: [{ run: x }]
+";
+    let mut world = World::new(crate::world::RULES);
+    let run = world.push("dev", "main", "c1", "dev", &[text])[0];
+    for place in 1..=11 {
+        let job = format!("a.{place}");
+        assert_eq!(world.to_start(run), [job.clone()]);
+        world.work(run, &job, Success);
+    }
+}

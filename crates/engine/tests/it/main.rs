@@ -7,6 +7,7 @@ mod attempts;
 mod checks;
 mod clock;
 mod comparing;
+mod conduct;
 mod contexts;
 mod delivery;
 mod explain;
