@@ -21,7 +21,8 @@ pub struct Prepared {
     pub trigram: Trigram,
 }
 
-/// Takes the steps the database lacks and enters this release.
+/// Takes the steps the database lacks. Only a release that serves is entered as one in use: see
+/// [`keep_prepared`].
 pub async fn prepare(
     config: &Config,
     service: &str,
@@ -31,7 +32,6 @@ pub async fn prepare(
     let name = config.release_name();
     let release = Release { service, name: &name, statements };
     let migrated = schema::migrate(&mut client, STEPS, &release).await?;
-    schema::enter(&client, &release).await?;
     let trigram = schema::trigram(&client).await?;
     Ok(Prepared { client, migrated, trigram })
 }
@@ -44,10 +44,13 @@ pub async fn keep_prepared(
     statements: &'static [&'static str],
     first: impl AsyncFn(&mut Prepared) -> Result<String, PrepareError>,
 ) {
+    let name = config.release_name();
     let (mut done, mut waiting) = (false, None);
     loop {
         let outcome = async {
             let mut prepared = prepare(&config, service, statements).await?;
+            let release = Release { service, name: &name, statements };
+            schema::enter(&prepared.client, &release).await?;
             if !done {
                 log::info(&format!("the database is ready: {}", first(&mut prepared).await?));
                 done = true;

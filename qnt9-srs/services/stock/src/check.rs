@@ -117,9 +117,9 @@ async fn details(client: &Client) -> Outcome {
 }
 
 async fn prices(client: &Client) -> Outcome {
-    let path = "/api/v1/stocks/AAPL/prices?from=2026-11-20&to=2026-11-20";
+    let path = "/api/v1/stocks/AAPL/prices?from=2020-01-02&to=2020-01-02";
     let prices = status(client, path, 200).await?;
-    expect("close", &prices["prices"][0]["close"], &json!(64.31))?;
+    expect("close", &prices["prices"][0]["close"], &json!(49.4))?;
     let wrong = "/api/v1/stocks/AAPL/prices?from=2026-02-30";
     expect("error code", &status(client, wrong, 422).await?["error"], &json!("day_invalid"))
 }
