@@ -62,6 +62,8 @@ impl Applying<'_> {
                     (d.new, d.old) = (d.new.plus(*new), d.old.plus(*old));
                     (d.verdict, d.verdict_reason) = (*verdict, reason.clone());
                     d.windows.push((time, *percent, *new, *old));
+                    // A clock that was set back would have the step wait until it is there again.
+                    d.step_since = d.step_since.map(|since| since.min(time));
                 }
             }
             Fact::DeploymentFinished { deployment, outcome } => {

@@ -42,6 +42,7 @@ impl Project {
                 known.new = known.new.plus(*new);
                 known.old = known.old.plus(*old);
                 known.verdict = *verdict;
+                known.carried = known.carried.map(|at| at.min(entry.time));
                 if *verdict == Verdict::Good && !may_be_good(known) {
                     return Err(Broken::of("judge", entry, "there is no data to say so"));
                 }

@@ -150,7 +150,8 @@ impl Project {
                 continue;
             };
             let Some(environment) = &leg.environment else { continue };
-            if leg.group.is_some() && !leg.admitted {
+            // A run that repeats another one has jobs before it has its turn.
+            if !run.started || (leg.group.is_some() && !leg.admitted) {
                 continue;
             }
             let broken = |what: &str| {

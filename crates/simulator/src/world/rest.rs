@@ -23,7 +23,7 @@ use crate::server::Server;
 use super::{Event, HOUR, Letter, MINUTE, Origin, SECOND, World};
 
 /// Rounds of sensible behaviour after which every run must have ended.
-const ROUNDS_MAX: usize = 400;
+const ROUNDS_MAX: usize = 1_000;
 
 /// Nothing is overdue, and every run that goes on names what it waits for.
 pub(super) fn check(state: &State, auditor: &Auditor, now: Millis) -> Result<(), Broken> {
