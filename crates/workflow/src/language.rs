@@ -12,6 +12,7 @@ mod yaml;
 
 pub(crate) use grammar::GRAMMAR;
 pub(crate) use memory::Memory;
+pub(crate) use problem::PROBLEMS_MAX;
 pub(crate) use reader::{Reading, read};
 pub(crate) use yaml::{Anchor, readable};
 

@@ -11,6 +11,8 @@ pub struct Problem {
     pub on_github: String,
 }
 
+/// The most problems that a step of reading tells; more than that nobody reads.
+pub(crate) const PROBLEMS_MAX: usize = 200;
 /// The longest message that GitHub shows, in UTF-16 code units.
 const MESSAGE_CHARS_MAX: usize = 500;
 /// The most errors that GitHub shows of one workflow.

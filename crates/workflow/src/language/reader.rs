@@ -11,7 +11,7 @@ use super::grammar::{
     Allowed, Body, Definition, DefinitionId, Feature, GRAMMAR, Grammar, MappingRule,
 };
 use super::memory::{Exceeded, Limits, Memory};
-use super::problem::Problem;
+use super::problem::{PROBLEMS_MAX, Problem};
 use super::scalars;
 use super::token::{Place, Token, TokenKind};
 use super::yaml::{Abort, Anchor, Events, Mark, YamlEvent};
@@ -131,6 +131,7 @@ impl<'a> TokenReader<'a, '_> {
                 let token = self.parse_scalar(token, allowed);
                 let token = self.validate(token, definition, allowed);
                 self.add(&token)?;
+                self.key = None;
                 Ok(token)
             }
             YamlEvent::SequenceStart => self.sequence(&mark, definition, allowed),

@@ -77,7 +77,9 @@ impl Walk<'_> {
             self.report(&codes::NO_STEPS, id, message, None);
         }
         for (at, step) in steps.iter().enumerate() {
-            let ran = contexts::steps(&steps[..at], self.surroundings.files);
+            // Most steps do not look at others, and describing all that ran before each takes long.
+            let ran = if mentions_steps(step) { &steps[..at] } else { &[] };
+            let ran = contexts::steps(ran, self.surroundings.files);
             self.step(step, &contexts.with("steps", ran));
         }
         let contexts = contexts.with("steps", self.steps_of(job));
@@ -333,4 +335,15 @@ fn names_of_secrets(node: &crate::expression::Node<'_>, names: &mut Vec<String>)
         names.push(name.to_string());
     }
     node.children().for_each(|child| names_of_secrets(child, names));
+}
+
+/// Whether the word for the context of steps occurs anywhere in a token.
+fn mentions_steps(token: &Token) -> bool {
+    match &token.kind {
+        TokenKind::Mapping(entries) => {
+            entries.iter().any(|(key, value)| mentions_steps(key) || mentions_steps(value))
+        }
+        TokenKind::Sequence(items) => items.iter().any(mentions_steps),
+        _ => token.source().to_ascii_lowercase().contains("steps"),
+    }
 }

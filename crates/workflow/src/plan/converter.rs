@@ -8,8 +8,9 @@ use super::{
 use crate::Diagnostic;
 use crate::expression::parse as parse_expression;
 use crate::expression::{SyntaxError, Vocabulary};
-use crate::language::{GRAMMAR, Memory, Problem, Token, TokenKind};
+use crate::language::{GRAMMAR, Memory, PROBLEMS_MAX, Problem, Token, TokenKind};
 use crate::source::Source;
+use crate::template::OPEN;
 
 /// A file that has been read.
 pub(super) struct SourceFile {
@@ -206,6 +207,10 @@ impl<'a> Converter<'a> {
         if text.trim().is_empty() {
             return Some(success(Some(token)));
         }
+        // An expression that stayed a text is wrong, which has been said.
+        if token.as_str().is_some() && token.raw.is_none() && text.contains(OPEN) {
+            return None;
+        }
         let allowed = GRAMMAR.get(GRAMMAR.named(kind.definition())).allowed;
         let (contexts, functions) = (allowed.contexts(), allowed.functions());
         let vocabulary = Vocabulary { contexts: &contexts, functions: &functions };
@@ -270,6 +275,9 @@ impl<'a> Converter<'a> {
         message: String,
         hint: Option<String>,
     ) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
         let file = &self.files[token.place.map_or(0, |place| place.file)];
         let position = token.position();
         let on_github =
@@ -279,6 +287,9 @@ impl<'a> Converter<'a> {
     }
 
     fn report_syntax(&mut self, token: &Token, error: SyntaxError) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
         let file = &self.files[token.place.map_or(0, |place| place.file)];
         let source = Source::new(&file.name, &file.text);
         let raw = token.source();

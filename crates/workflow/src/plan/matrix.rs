@@ -40,12 +40,12 @@ impl Converter<'_> {
 
     fn check_filters(&mut self, matrix: &Token, vectors: &[&str]) {
         for item in matrix.get("include").map(Token::items).unwrap_or_default() {
-            if item.entries().is_empty() {
+            if item.is_mapping() && item.entries().is_empty() {
                 self.report(item, "Matrix include mapping does not contain any values");
             }
         }
         for item in matrix.get("exclude").map(Token::items).unwrap_or_default() {
-            if item.entries().is_empty() {
+            if item.is_mapping() && item.entries().is_empty() {
                 self.report(item, "Matrix exclude filter must not be empty");
             }
             for (key, _) in item.entries() {

@@ -145,7 +145,14 @@ fn unknown_keys_are_errors_with_the_nearest_known_one() {
 fn what_is_not_carried_out_yet_is_said() {
     check(
         "on: [push, release]\njobs:\n  a:\n    runs-on: x\n    container: y\n    services: {}\n    steps:\n      - { uses: 'docker://x' }\n      - { id: x, run: x, background: true }\n      - { wait: [x] }\n  b: { uses: ./x.yml }\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            w.yml:1:12: `release` is not supported yet `release`
+            w.yml:5:5: `container` is not supported yet `container`
+            w.yml:6:5: `services` is not supported yet `services`
+            w.yml:8:17: `uses: docker://` is not supported yet `'docker://x'`
+            w.yml:9:26: `background` is not supported yet `background`
+            w.yml:10:11: `wait` is not supported yet `wait`
+            w.yml:11:8: `uses` is not supported yet `uses`"#]],
     );
     check_job(
         "    runs-on: x\n    env: ${{ fromJSON('{}') }}\n    steps: [{ run: x, env: { '${{ github.ref }}': 1 } }, { run: x, shell: python }]",
@@ -170,6 +177,7 @@ fn expressions_are_checked_at_their_own_place() {
         if: ${{ secrets.X }}
       - { run: "a \"${{ b }}\"", env: { X: "${{" }, shell: "${{ 'sh' }}" }"#,
         &expect![[r#"
+            w.yml:5:34: Unrecognized named-value: 'env'. Located at position 26 within expression: needs.b.result == 'x' && env.X `env`
             w.yml:6:34: Unrecognized named-value: 'steps'. Located at position 1 within expression: steps.x `steps`
             w.yml:7:22: Unexpected value '${{ 1 + 2 }}' (a number is needed here) `${{ 1 + 2 }}`
             w.yml:7:28: Unexpected symbol: '+'. Located at position 3 within expression: 1 + 2 `+`
@@ -218,16 +226,30 @@ fn jobs_and_steps_have_ids_and_an_order() {
     );
     check(
         &jobs(&[job("start", "[]"), job("a", "[start, c]"), job("b", "a"), job("c", "b")]),
-        &expect![[r#""#]],
+        &expect![[r#"
+            w.yml:4:23: Job 'a' depends on job 'c' which creates a cycle in the dependency graph. (`needs` runs in a circle: a -> c -> b -> a) `c`
+            w.yml:5:15: Job 'b' depends on job 'a' which creates a cycle in the dependency graph. (`needs` runs in a circle: a -> c -> b -> a) `a`
+            w.yml:6:15: Job 'c' depends on job 'b' which creates a cycle in the dependency graph. (`needs` runs in a circle: a -> c -> b -> a) `b`"#]],
     );
-    check(&jobs(&[job("a", "a")]), &expect![[r#""#]]);
-    check("on: push\njobs: {}\n", &expect![[r#""#]]);
+    check(
+        &jobs(&[job("a", "a")]),
+        &expect![
+            "w.yml:3:3: The workflow must contain at least one job with no dependencies. (`needs` runs in a circle: a -> a) `a: { needs: a, runs-on: x, steps: [{ run: x }] }`"
+        ],
+    );
+    check(
+        "on: push\njobs: {}\n",
+        &expect![
+            "w.yml:2:7: The workflow must contain at least one job with no dependencies. `{}`"
+        ],
+    );
     check_job(
         "    runs-on: x\n    steps: [{ id: s, run: x }, { id: S, run: x }, { id: a.b, run: x }, { uses: checkout, run: x }, { uses: checkout@v4 }, { with: {} }]",
         &expect![[r#"
             w.yml:5:38: The identifier 'S' may not be used more than once within the same scope. `S`
             w.yml:5:57: The identifier 'a.b' is invalid. IDs may only contain alphanumeric characters, '_', and '-'. IDs must start with a letter or '_' and and must be less than 100 characters. `a.b`
-            w.yml:5:74: Unexpected value 'uses' (a step has either `run` or `uses`) `uses`
+            w.yml:5:80: Expected format {org}/{repo}[/path]@ref. Actual 'checkout' (an action of the same repository begins with `./`) `checkout`
+            w.yml:5:90: Unexpected value 'run' (possible here: background, continue-on-error, env, id, if, name, timeout-minutes, uses, with) `run`
             w.yml:5:108: Expected format {org}/{repo}[/path]@ref. Actual 'checkout@v4' (an action of the same repository begins with `./`) `checkout@v4`
             w.yml:5:123: Required property is missing: uses `{`"#]],
     );
@@ -272,7 +294,9 @@ fn a_matrix_is_checked_as_far_as_it_is_written() {
         "    runs-on: x\n    strategy:\n      fail-fast: maybe\n      matrix:\n        os: []\n        node: 12\n        exclude: [{ nod: 12 }, 1]\n    steps: [{ run: x }]",
         &expect![[r#"
             w.yml:6:18: Unexpected value 'maybe' (true or false is needed here) `maybe`
+            w.yml:8:13: Matrix vector 'os' does not contain any values `[]`
             w.yml:9:15: Unexpected value '12' (a list is needed here) `12`
+            w.yml:10:21: Matrix exclude key 'nod' does not match any key within the matrix (did you mean `node`?) `nod`
             w.yml:10:32: Unexpected value '1' (a mapping is needed here) `1`"#]],
     );
 }
