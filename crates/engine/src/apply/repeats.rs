@@ -1,7 +1,7 @@
 //! Re-runs: what a run takes over from the one it repeats.
 
-use qnt9_model::{EnvironmentName, RunId};
 use qnt9_model::fact::Repeat;
+use qnt9_model::{EnvironmentName, RunId};
 
 use super::Applying;
 use crate::state::{JobPlan, LegState, Run};
