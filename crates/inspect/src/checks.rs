@@ -25,14 +25,15 @@ const CHECKS: &[&[Check]] = &[
     secrets::CHECKS,
 ];
 
-/// Every code of a repository's checks.
-pub(crate) const CODES: &[&[Code]] = &[
+/// Every code, by what it is about.
+pub const CODES: &[&[Code]] = &[
     workflows::CODES,
     terraform::CODES,
     kubernetes::CODES,
     images::CODES,
     agreement::CODES,
     secrets::CODES,
+    crate::secret::CODES,
 ];
 
 /// Finds the mistakes of a repository, in the order of its files. `today` decides which versions have

@@ -24,19 +24,8 @@ pub mod secret;
 mod terraform;
 mod yaml;
 
-pub use checks::inspect;
+pub use checks::{CODES, inspect};
 pub use finding::{Area, Code, Finding, Severity};
 pub use propose::{Proposal, Proposed, Source, Wishes, propose};
-/// Every code, by what it is about.
-pub const CODES: &[&[Code]] = &[
-    checks::CODES[0],
-    checks::CODES[1],
-    checks::CODES[2],
-    checks::CODES[3],
-    checks::CODES[4],
-    checks::CODES[5],
-    secret::CODES,
-];
-
 pub use reading::Month;
 pub use repository::{FILE_BYTES_MAX, Repository};

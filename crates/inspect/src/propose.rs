@@ -93,7 +93,7 @@ pub fn propose(repository: &Repository, wishes: &Wishes) -> Option<Proposal> {
     let delivers = repository.workflows().find(|(_, text)| text.contains("qnt9 deploy"));
     match delivers {
         Some((path, _)) => {
-            notes.push(format!("{path} deploys with qnt9 already; no workflow is proposed"))
+            notes.push(format!("{path} deploys with qnt9 already; no workflow is proposed"));
         }
         None => {
             let text = workflow::deliver(wishes, &program, &environments);

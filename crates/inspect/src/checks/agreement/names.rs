@@ -152,7 +152,7 @@ pub(super) fn aliases(reading: &Reading<'_>, findings: &mut Findings) {
                     );
                 }
                 None if !first.iter().any(|(one, ..)| *one == name) => {
-                    first.push((name, &flow.file, place))
+                    first.push((name, &flow.file, place));
                 }
                 None => {}
             }

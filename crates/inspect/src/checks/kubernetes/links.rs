@@ -1,6 +1,6 @@
 //! Objects that find each other by labels, names and ports.
 
-use crate::finding::{Area, Code, Findings, Place, Severity};
+use crate::finding::{Area, Code, Findings, Severity};
 use crate::kubernetes::{Object, pairs};
 use crate::reading::Reading;
 use crate::yaml::Node;
@@ -214,5 +214,5 @@ fn ingress_port(ingress: &Object, backend: &Node, service: &Object, findings: &m
         known.join(", ")
     );
     let hint = "an ingress names the service's `port`, not its `targetPort`";
-    findings.add(&NO_SERVICE, &ingress.file, Place { ..place }, message, hint);
+    findings.add(&NO_SERVICE, &ingress.file, place, message, hint);
 }

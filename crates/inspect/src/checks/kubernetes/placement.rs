@@ -1,6 +1,6 @@
 //! Where objects go, and by which version of the API.
 
-use crate::finding::{Area, Code, Findings, Place, Severity};
+use crate::finding::{Area, Code, Findings, Severity};
 use crate::reading::Reading;
 use crate::repository::join;
 use crate::yaml::documents;
@@ -119,13 +119,7 @@ pub(super) fn namespaces(reading: &Reading<'_>, findings: &mut Findings) {
                         );
                         let hint =
                             "leave `namespace:` out of the manifest, so that the command decides";
-                        findings.add(
-                            &OTHER_NAMESPACE,
-                            &object.file,
-                            Place { ..node.place },
-                            message,
-                            hint,
-                        );
+                        findings.add(&OTHER_NAMESPACE, &object.file, node.place, message, hint);
                     }
                 }
             }

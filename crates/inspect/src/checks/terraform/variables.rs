@@ -42,6 +42,9 @@ pub(super) const NOT_SET: Code = Code {
     fix: "# prd.tfvars\nnode_count = 2",
 };
 
+/// A variables file and the names that it sets.
+type Sets<'a> = (&'a str, Vec<String>);
+
 /// The module that a variables file is for: that of the nearest folder above that declares variables.
 fn module_of<'a, 'b>(reading: &'b Reading<'a>, path: &str) -> Option<&'b Module<'a>> {
     let mut folder = folder_of(path);
@@ -59,7 +62,7 @@ fn module_of<'a, 'b>(reading: &'b Reading<'a>, path: &str) -> Option<&'b Module<
 
 pub(super) fn files(reading: &Reading<'_>, findings: &mut Findings) {
     // What each file sets, by module and by the folder of the files.
-    let mut siblings: BTreeMap<(&str, &str), Vec<(&str, Vec<String>)>> = BTreeMap::new();
+    let mut siblings: BTreeMap<(&str, &str), Vec<Sets<'_>>> = BTreeMap::new();
     for (path, text) in reading.repository.ending(&[".tfvars"]) {
         let (Some(module), Ok(body)) =
             (module_of(reading, path), hcl_edit::parser::parse_body(text))

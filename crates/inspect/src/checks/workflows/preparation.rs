@@ -122,7 +122,6 @@ fn is_preparation(uses: &str) -> bool {
             "docker/login-action",
             "aws-actions/configure-aws-credentials",
             "dtolnay/rust-toolchain",
-            "dtolnay/rust-toolchain",
         ]
         .iter()
         .any(|known| name.eq_ignore_ascii_case(known))
