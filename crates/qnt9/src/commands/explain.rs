@@ -58,7 +58,11 @@ pub fn is_known(id: &str) -> bool {
 
 /// Why a code's mistake is one.
 pub fn explanation(id: &str) -> String {
-    all().into_iter().find(|one| one.id == id).map(|one| one.explanation.to_owned()).unwrap_or_default()
+    all()
+        .into_iter()
+        .find(|one| one.id == id)
+        .map(|one| one.explanation.to_owned())
+        .unwrap_or_default()
 }
 
 /// Explains one code, or lists all.

@@ -38,7 +38,10 @@ pub async fn run(common: &Common, args: &Secrets) -> Result<ExitCode, Failure> {
             // It is set all the same: only its owner knows what it is for.
             if let Some(problem) = judge(&secret.name, &value) {
                 let code = problem.code.id;
-                talk::say(&format!("warning: {} ({code})\nhint: {}", problem.message, problem.hint));
+                talk::say(&format!(
+                    "warning: {} ({code})\nhint: {}",
+                    problem.message, problem.hint
+                ));
             }
             ask.client.put(&ask.path(&below(secret)), &SecretValue { value }).await?;
             ask.print(&shape(secret), |_, _| format!("set {}", words(secret)));

@@ -36,7 +36,9 @@ pub(super) async fn look(common: &Common, name: &str, repo: &Path) -> Result<Vec
     let status: StatusShape = ask.get("/status").await?;
     checks.push(waiting(name, &status.waiting));
     for place in &environment.services {
-        checks.push(serving(place.service.as_str(), place.url.as_deref(), place.serving.is_some()).await);
+        checks.push(
+            serving(place.service.as_str(), place.url.as_deref(), place.serving.is_some()).await,
+        );
     }
     Ok(checks)
 }
@@ -56,7 +58,8 @@ async fn secrets(ask: &Asking, name: &str, repo: &Path) -> Result<Check, Failure
     let folder = Folder::read(repo).await?;
     let set: Vec<KnownSecret> = set.into_iter().map(KnownSecret::from).collect();
     let compared = compare(&folder.repository, Some(name), &set);
-    let absent: Vec<&str> = compared.iter().filter(|one| one.is_error()).map(|one| one.name.as_str()).collect();
+    let absent: Vec<&str> =
+        compared.iter().filter(|one| one.is_error()).map(|one| one.name.as_str()).collect();
     let explanation = "A secret that is not set is the empty text, without an error.";
     let check = |found: String| Check::ok("env.secrets", found, explanation);
     Ok(match absent.as_slice() {
@@ -67,7 +70,8 @@ async fn secrets(ask: &Asking, name: &str, repo: &Path) -> Result<Check, Failure
 }
 
 fn waiting(name: &str, waiting: &[WaitingShape]) -> Check {
-    let here: Vec<&WaitingShape> = waiting.iter().filter(|one| one.environment.as_str() == name).collect();
+    let here: Vec<&WaitingShape> =
+        waiting.iter().filter(|one| one.environment.as_str() == name).collect();
     let explanation = "Jobs that stand before the environment's gates.";
     let check = |found: String| Check::ok("env.waiting", found, explanation);
     match here.first() {
@@ -85,10 +89,16 @@ pub(super) async fn serving(service: &str, url: Option<&str>, serves: bool) -> C
         return Check::ok(&id, "nothing was deployed here yet", explanation);
     };
     match answers(url).await {
-        Ok(status) if status < 500 => Check::ok(&id, format!("{url} answers ({status})"), explanation),
-        Ok(status) => Check::ok(&id, format!("{url} answers {status}"), explanation)
-            .but(Verdict::Fail, "the replicas' logs: qnt9 deployments; back to an earlier release: qnt9 rollback"),
-        Err(reason) => Check::ok(&id, format!("{url} does not answer: {reason}"), explanation)
-            .but(Verdict::Fail, "is the platform running? `qnt9 doctor cluster` looks at gateway and replicas"),
+        Ok(status) if status < 500 => {
+            Check::ok(&id, format!("{url} answers ({status})"), explanation)
+        }
+        Ok(status) => Check::ok(&id, format!("{url} answers {status}"), explanation).but(
+            Verdict::Fail,
+            "the replicas' logs: qnt9 deployments; back to an earlier release: qnt9 rollback",
+        ),
+        Err(reason) => Check::ok(&id, format!("{url} does not answer: {reason}"), explanation).but(
+            Verdict::Fail,
+            "is the platform running? `qnt9 doctor cluster` looks at gateway and replicas",
+        ),
     }
 }

@@ -60,7 +60,8 @@ fn check_of_need(need: Need) -> Check {
         "port" => "Where the console, the API and git are served unless --port says otherwise.",
         _ => "Repositories, builds, releases and databases take room.",
     };
-    let check = Check::ok(&format!("machine.{}", need.what.to_lowercase()), need.found, explanation);
+    let check =
+        Check::ok(&format!("machine.{}", need.what.to_lowercase()), need.found, explanation);
     if need.there {
         return check;
     }
@@ -69,7 +70,9 @@ fn check_of_need(need: Need) -> Check {
 
 fn data_folder(data: &Path) -> Check {
     let shown = data.display();
-    let check = |found: String| Check::ok("machine.data", found, "Where everything lies: the log, releases, repositories.");
+    let check = |found: String| {
+        Check::ok("machine.data", found, "Where everything lies: the log, releases, repositories.")
+    };
     let existing = data.ancestors().find(|path| path.exists()).unwrap_or(data);
     let is_writable = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
     match (data.exists(), is_writable) {
@@ -92,9 +95,16 @@ fn private(id: &str, path: &Path, explanation: &str, fix: bool) -> Check {
     }
     let closed = fix.then(|| fs::set_permissions(path, Permissions::from_mode(0o600)));
     match closed {
-        Some(Ok(())) => Check { fixed: true, found: format!("{shown}: others could read it; mode 0600 now"), ..check },
-        Some(Err(error)) => Check { found: format!("{shown} can be read by others, and that cannot be changed: {error}"), ..check }
-            .but(Verdict::Fail, format!("chmod 600 {shown}")),
+        Some(Ok(())) => Check {
+            fixed: true,
+            found: format!("{shown}: others could read it; mode 0600 now"),
+            ..check
+        },
+        Some(Err(error)) => Check {
+            found: format!("{shown} can be read by others, and that cannot be changed: {error}"),
+            ..check
+        }
+        .but(Verdict::Fail, format!("chmod 600 {shown}")),
         None => Check { found: format!("{shown} can be read by others"), ..check }
             .but(Verdict::Fail, format!("chmod 600 {shown}, or qnt9 doctor machine --fix")),
     }

@@ -150,7 +150,8 @@ fn text(examination: &Examination) -> String {
     let Examination { checks, warnings, failures } = examination;
     let mut text = String::new();
     let mut category = "";
-    let width = checks.iter().filter(|check| check.place.is_none()).map(|check| name(check).len()).max();
+    let width =
+        checks.iter().filter(|check| check.place.is_none()).map(|check| name(check).len()).max();
     let width = width.unwrap_or(0);
     for check in checks {
         if check.category != category {
@@ -164,7 +165,10 @@ fn text(examination: &Examination) -> String {
         };
         match &check.place {
             Some(Place { file, line, column }) => {
-                text.push_str(&format!("  {sign} {file}:{line}:{column}  {}\n      {}\n", check.id, check.found));
+                text.push_str(&format!(
+                    "  {sign} {file}:{line}:{column}  {}\n      {}\n",
+                    check.id, check.found
+                ));
             }
             None => text.push_str(&format!("  {sign} {:<width$}  {}\n", name(check), check.found)),
         }

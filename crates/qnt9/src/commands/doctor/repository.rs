@@ -27,7 +27,11 @@ pub(super) async fn look(dir: &Path, part: Part) -> Result<Vec<Check>, Failure> 
 pub(super) fn checks(repository: &Repository, part: Part, today: Month) -> Vec<Check> {
     let mut found: Vec<Check> = inspect(repository, today)
         .into_iter()
-        .filter(|finding| part == Part::Whole || finding.area == Area::Workflow || finding.file.starts_with(".github/"))
+        .filter(|finding| {
+            part == Part::Whole
+                || finding.area == Area::Workflow
+                || finding.file.starts_with(".github/")
+        })
         .map(|finding| Check {
             id: finding.code.to_owned(),
             category: word(finding.area).to_owned(),
@@ -48,13 +52,18 @@ pub(super) fn checks(repository: &Repository, part: Part, today: Month) -> Vec<C
     for area in areas(part) {
         let files = files(repository, area);
         if files > 0 && !found.iter().any(|check| check.category == word(area)) {
-            found.push(Check::ok(word(area), format!("{}, nothing is wrong", crate::render::count(files, "file")), about(area)));
+            found.push(Check::ok(
+                word(area),
+                format!("{}, nothing is wrong", crate::render::count(files, "file")),
+                about(area),
+            ));
         }
     }
     found.sort_by(|a, b| {
         let key = |check: &Check| {
             let at = areas(Part::Whole).iter().position(|area| word(*area) == check.category);
-            let place = check.place.as_ref().map(|place| (place.file.clone(), place.line, place.column));
+            let place =
+                check.place.as_ref().map(|place| (place.file.clone(), place.line, place.column));
             (at, place, check.id.clone())
         };
         key(a).cmp(&key(b))
@@ -68,7 +77,8 @@ fn lint_workflows(repository: &Repository, found: &[Check]) -> Vec<Check> {
     let surroundings = lint::Surroundings { files: &files, ..lint::Surroundings::NOTHING };
     let mut checks = Vec::new();
     let is_workflow = |path: &&str| {
-        path.starts_with(".github/workflows/") && (path.ends_with(".yml") || path.ends_with(".yaml"))
+        path.starts_with(".github/workflows/")
+            && (path.ends_with(".yml") || path.ends_with(".yaml"))
     };
     for path in repository.paths().filter(is_workflow) {
         let Some(text) = repository.text(path) else { continue };
@@ -76,7 +86,10 @@ fn lint_workflows(repository: &Repository, found: &[Check]) -> Vec<Check> {
             let diagnostic = finding.diagnostic;
             let is_known = found.iter().any(|check| {
                 check.category == "workflow"
-                    && check.place.as_ref().is_some_and(|place| place.file == path && place.line == diagnostic.line)
+                    && check
+                        .place
+                        .as_ref()
+                        .is_some_and(|place| place.file == path && place.line == diagnostic.line)
             });
             if is_known {
                 continue;
@@ -91,7 +104,11 @@ fn lint_workflows(repository: &Repository, found: &[Check]) -> Vec<Check> {
                 found: diagnostic.message,
                 explanation: finding.code.explanation.to_owned(),
                 hint: diagnostic.hint.or_else(|| Some(finding.code.fix.to_owned())),
-                place: Some(Place { file: path.to_owned(), line: diagnostic.line, column: diagnostic.column }),
+                place: Some(Place {
+                    file: path.to_owned(),
+                    line: diagnostic.line,
+                    column: diagnostic.column,
+                }),
                 fixed: false,
             });
         }

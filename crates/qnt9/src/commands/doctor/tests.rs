@@ -7,7 +7,8 @@ fn checks() -> Vec<Check> {
         id: "QX3002".to_owned(),
         category: "terraform".to_owned(),
         place: Some(Place { file: "main.tf".to_owned(), line: 3, column: 5 }),
-        ..Check::ok("QX3002", "`timestamp()` differs at every plan", "").but(Verdict::Fail, "leave it out")
+        ..Check::ok("QX3002", "`timestamp()` differs at every plan", "")
+            .but(Verdict::Fail, "leave it out")
     };
     vec![
         Check::ok("machine.git", "2.47.2", "Deliveries begin with a push."),
@@ -45,9 +46,8 @@ fn checks_are_chosen_by_id_category_or_code() {
     let chosen = |only: &[&str], skip: &[&str]| {
         let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut checks = checks();
-        select(&mut checks, &own(only), &own(skip)).map(|()| {
-            checks.into_iter().map(|check| check.id).collect::<Vec<_>>()
-        })
+        select(&mut checks, &own(only), &own(skip))
+            .map(|()| checks.into_iter().map(|check| check.id).collect::<Vec<_>>())
     };
     assert_eq!(chosen(&["machine"], &["git"]).unwrap(), ["machine.terraform"]);
     assert_eq!(chosen(&["QX3002", "workflow"], &[]).unwrap(), ["workflow", "QX3002"]);

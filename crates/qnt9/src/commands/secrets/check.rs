@@ -102,13 +102,18 @@ pub async fn run(common: &Common, args: &SecretsCheck) -> Result<ExitCode, Failu
 }
 
 /// What is referred to against what is set. With an environment, its jobs and those without one count.
-pub fn compare(repository: &Repository, environment: Option<&str>, set: &[Secret]) -> Vec<Compared> {
+pub fn compare(
+    repository: &Repository,
+    environment: Option<&str>,
+    set: &[Secret],
+) -> Vec<Compared> {
     let counts = |reference: &Reference| match (environment, &reference.environment) {
         (Some(wanted), Some(of_job)) => wanted == of_job,
         _ => true,
     };
     let all = references(repository);
-    let mut names: Vec<&str> = all.iter().filter(|one| counts(one)).map(|one| one.name.as_str()).collect();
+    let mut names: Vec<&str> =
+        all.iter().filter(|one| counts(one)).map(|one| one.name.as_str()).collect();
     names.dedup();
     let mut compared: Vec<Compared> = Vec::new();
     for name in names {
@@ -124,7 +129,10 @@ pub fn compare(repository: &Repository, environment: Option<&str>, set: &[Secret
         let is_used = all.iter().any(|reference| reference.name.eq_ignore_ascii_case(&one.name));
         let is_told = compared.iter().any(|known| known.name == one.name);
         if !is_used && !is_told {
-            let near = all.iter().map(|reference| reference.name.as_str()).find(|name| is_like(name, &one.name));
+            let near = all
+                .iter()
+                .map(|reference| reference.name.as_str())
+                .find(|name| is_like(name, &one.name));
             let message = "it is set, and nothing in the repository refers to it".to_owned();
             let hint = match near {
                 Some(near) => format!("is `{near}` meant? Otherwise: qnt9 secrets rm {}", one.name),
@@ -149,21 +157,40 @@ fn of_references(
             (None, _) => true,
             (Some(of), Some(job)) => of == job,
             // The environment is known only when the job runs: the one that is asked about, or any.
-            (Some(of), None) => reference.is_computed && environment.is_none_or(|wanted| wanted == of),
+            (Some(of), None) => {
+                reference.is_computed && environment.is_none_or(|wanted| wanted == of)
+            }
         })
     };
     let unreached: Vec<Reference> = places.iter().filter(|one| !reaches(one)).cloned().collect();
     let Some(first) = unreached.first().cloned() else {
         let message = "it is set".to_owned();
-        return Compared { name: name.to_owned(), code: None, severity: None, message, hint: None, places };
+        return Compared {
+            name: name.to_owned(),
+            code: None,
+            severity: None,
+            message,
+            hint: None,
+            places,
+        };
     };
-    let flag = first.environment.as_deref().or(environment).map(|one| format!(" --environment {one}")).unwrap_or_default();
+    let flag = first
+        .environment
+        .as_deref()
+        .or(environment)
+        .map(|one| format!(" --environment {one}"))
+        .unwrap_or_default();
     let elsewhere: Vec<&str> = same.iter().filter_map(|one| one.environment.as_deref()).collect();
     if !elsewhere.is_empty() {
-        let message = format!("it is set for jobs of {} only, and here it is the empty text", elsewhere.join(", "));
+        let message = format!(
+            "it is set for jobs of {} only, and here it is the empty text",
+            elsewhere.join(", ")
+        );
         let hint = match &first.environment {
             Some(_) => format!("qnt9 secrets set {name}{flag} < FILE"),
-            None => format!("give the job `environment: {}`, or set it for every job", elsewhere[0]),
+            None => {
+                format!("give the job `environment: {}`, or set it for every job", elsewhere[0])
+            }
         };
         return Compared::of(&ELSEWHERE, name, message, hint, unreached);
     }
@@ -175,15 +202,24 @@ fn of_references(
         ReferredBy::Terraform => {
             let variable = name.trim_start_matches("TF_VAR_");
             (
-                format!("the variable `{variable}` is sensitive, and nothing gives it a value: terraform asks at a terminal that is not there"),
-                format!("add `{name}: ${{{{ secrets.{} }}}}` to the job's env", variable.to_ascii_uppercase()),
+                format!(
+                    "the variable `{variable}` is sensitive, and nothing gives it a value: terraform asks at a terminal that is not there"
+                ),
+                format!(
+                    "add `{name}: ${{{{ secrets.{} }}}}` to the job's env",
+                    variable.to_ascii_uppercase()
+                ),
             )
         }
         ReferredBy::Manifest => {
             let (object, key) = name.split_once('/').unwrap_or((name, "KEY"));
             (
-                format!("the pod refers to the key `{key}` of a Secret `{object}` that no manifest and no job makes"),
-                format!("kubectl create secret generic {object} --from-literal={key}=\"$VALUE\" in a job"),
+                format!(
+                    "the pod refers to the key `{key}` of a Secret `{object}` that no manifest and no job makes"
+                ),
+                format!(
+                    "kubectl create secret generic {object} --from-literal={key}=\"$VALUE\" in a job"
+                ),
             )
         }
     };
@@ -191,7 +227,8 @@ fn of_references(
 }
 
 fn is_like(name: &str, other: &str) -> bool {
-    let parts = |text: &str| text.to_ascii_uppercase().split('_').map(str::to_owned).collect::<Vec<_>>();
+    let parts =
+        |text: &str| text.to_ascii_uppercase().split('_').map(str::to_owned).collect::<Vec<_>>();
     let (one, other) = (parts(name), parts(other));
     let shared = one.iter().filter(|part| other.contains(part)).count();
     shared * 2 >= one.len().max(other.len())
@@ -245,7 +282,11 @@ fn text(checked: &Checked) -> String {
         text.push_str(&format!("{sign} {}  {code}{}\n", one.name, one.message));
         if one.code.is_some() {
             for place in &one.places {
-                let of = place.environment.as_ref().map(|name| format!("  (job of {name})")).unwrap_or_default();
+                let of = place
+                    .environment
+                    .as_ref()
+                    .map(|name| format!("  (job of {name})"))
+                    .unwrap_or_default();
                 text.push_str(&format!("    {}:{}{of}\n", place.file, place.line));
             }
             text.push_str(&format!("    {}\n", one.hint.as_deref().unwrap_or_default()));
@@ -256,7 +297,10 @@ fn text(checked: &Checked) -> String {
     }
     let unused = checked.secrets.iter().filter(|one| one.code == Some(UNUSED.id)).count();
     let well = checked.secrets.iter().filter(|one| one.code.is_none()).count();
-    text.push_str(&format!("\n{well} well, {unused} unused, {}\n", count(checked.problems, "problem")));
+    text.push_str(&format!(
+        "\n{well} well, {unused} unused, {}\n",
+        count(checked.problems, "problem")
+    ));
     text
 }
 
@@ -323,6 +367,9 @@ mod tests {
         assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
         std::fs::write(&path, "hunter2\n").unwrap();
         let refused = read_values(&path).unwrap_err().to_string();
-        assert!(refused.contains(":1: this is not KEY=VALUE") && !refused.contains("hunter2"), "{refused}");
+        assert!(
+            refused.contains(":1: this is not KEY=VALUE") && !refused.contains("hunter2"),
+            "{refused}"
+        );
     }
 }

@@ -45,7 +45,10 @@ fn question(name: &str, token: &str, values: &[(String, String)]) -> Option<Ques
     Some(match kind(token) {
         Some(Kind::TerraformCloud) => Question {
             service: "Terraform Cloud",
-            url: format!("{}/api/v2/account/details", at(&["TFE_ADDRESS"], "https://app.terraform.io")),
+            url: format!(
+                "{}/api/v2/account/details",
+                at(&["TFE_ADDRESS"], "https://app.terraform.io")
+            ),
             headers: bearer(),
         },
         Some(Kind::GithubClassic | Kind::GithubFineGrained) => Question {
@@ -55,7 +58,9 @@ fn question(name: &str, token: &str, values: &[(String, String)]) -> Option<Ques
         },
         Some(Kind::Vault) => {
             let mut headers = vec![("x-vault-token", token.to_owned())];
-            headers.extend(value(values, "VAULT_NAMESPACE").map(|name| ("x-vault-namespace", name.to_owned())));
+            headers.extend(
+                value(values, "VAULT_NAMESPACE").map(|name| ("x-vault-namespace", name.to_owned())),
+            );
             let url = format!("{}/v1/auth/token/lookup-self", value(values, "VAULT_ADDR")?);
             Question { service: "Vault", url, headers }
         }
@@ -82,8 +87,14 @@ async fn answer(client: &Client, name: &str, question: &Question) -> Option<Comp
         Ok(response) => response,
         Err(error) => {
             // The address is shown, the token is not: it stands in a header.
-            let message = format!("{service} could not be asked at {}: {}", question.url, reason(&error));
-            return Some(refused(&REFUSED, name, message, "try again where the service can be reached".to_owned()));
+            let message =
+                format!("{service} could not be asked at {}: {}", question.url, reason(&error));
+            return Some(refused(
+                &REFUSED,
+                name,
+                message,
+                "try again where the service can be reached".to_owned(),
+            ));
         }
     };
     let status = response.status();
@@ -94,7 +105,9 @@ async fn answer(client: &Client, name: &str, question: &Question) -> Option<Comp
     let why = match status {
         StatusCode::UNAUTHORIZED => "it is unknown, or has expired",
         StatusCode::FORBIDDEN => "it may not even ask about itself",
-        StatusCode::NOT_FOUND if service == "Terraform Cloud" => "it belongs to nobody who could plan or apply",
+        StatusCode::NOT_FOUND if service == "Terraform Cloud" => {
+            "it belongs to nobody who could plan or apply"
+        }
         _ => "see its status page",
     };
     let message = format!("{service} answered {status}: {why}");
@@ -113,21 +126,36 @@ fn reason(error: &reqwest::Error) -> &'static str {
 fn misfit(service: &str, name: &str, body: &Value) -> Option<Compared> {
     let user = body["data"]["attributes"]["username"].as_str().unwrap_or_default();
     if service == "Terraform Cloud" && user.starts_with("api-org-") {
-        let message = "it is an organisation's token, which makes workspaces and can neither plan nor apply".to_owned();
+        let message =
+            "it is an organisation's token, which makes workspaces and can neither plan nor apply"
+                .to_owned();
         let hint = "make a team token (Settings, Teams), or a user token".to_owned();
         return Some(refused(&WRONG_KIND, name, message, hint));
     }
     if service == "Vault" {
-        let is_root = body["data"]["policies"].as_array().is_some_and(|all| all.iter().any(|one| one == "root"));
+        let is_root = body["data"]["policies"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == "root"));
         let hour = body["data"]["ttl"].as_u64().is_some_and(|ttl| ttl > 0 && ttl < 3600);
         let lasts = body["data"]["renewable"].as_bool() == Some(true);
         if is_root {
-            let message = "it is Vault's root token, which may do everything and never ends".to_owned();
-            return Some(refused(&WRONG_KIND, name, message, "vault token create -policy=NAME -period=24h".to_owned()));
+            let message =
+                "it is Vault's root token, which may do everything and never ends".to_owned();
+            return Some(refused(
+                &WRONG_KIND,
+                name,
+                message,
+                "vault token create -policy=NAME -period=24h".to_owned(),
+            ));
         }
         if hour && !lasts {
             let message = "it ends within the hour and cannot be renewed".to_owned();
-            return Some(refused(&WRONG_KIND, name, message, "vault token create -policy=NAME -period=24h".to_owned()));
+            return Some(refused(
+                &WRONG_KIND,
+                name,
+                message,
+                "vault token create -policy=NAME -period=24h".to_owned(),
+            ));
         }
     }
     None
@@ -148,7 +176,10 @@ mod tests {
             .route("/api/v2/account/details", get(account))
             .route("/v1/auth/token/lookup-self", get(token))
             .route("/user", get(|| async { StatusCode::UNAUTHORIZED }))
-            .route("/api/v1/validate", get(|| async { axum::Json(serde_json::json!({"valid": true})) }));
+            .route(
+                "/api/v1/validate",
+                get(|| async { axum::Json(serde_json::json!({"valid": true})) }),
+            );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -172,7 +203,10 @@ mod tests {
         ];
         let found = ask(&values).await;
         let seen: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.code.unwrap())).collect();
-        assert_eq!(seen, [("TF_API_TOKEN", "QX7005"), ("GH_TOKEN", "QX7009"), ("VAULT_TOKEN", "QX7005")]);
+        assert_eq!(
+            seen,
+            [("TF_API_TOKEN", "QX7005"), ("GH_TOKEN", "QX7009"), ("VAULT_TOKEN", "QX7005")]
+        );
         assert!(found[0].message.contains("organisation"), "{}", found[0].message);
         assert!(!format!("{found:?}").contains("aB3aB3"), "no token is shown");
     }
