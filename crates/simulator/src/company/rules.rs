@@ -86,10 +86,10 @@ impl Strictness {
     pub(crate) fn ordinary() -> Self {
         Self {
             needed: 2,
-            exclude: "authors",
+            exclude: "dispatcher",
             expire_after: "7d",
             wait: Some("10m"),
-            evidence: BOTH,
+            evidence: TESTS,
             manual: true,
             canary: true,
             staging_approved: false,

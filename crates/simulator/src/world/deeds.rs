@@ -243,7 +243,7 @@ impl World<'_> {
         random: &mut Random,
     ) -> Option<Command> {
         let is_office = self.options.rhythm != Rhythm::Dense;
-        let branch = if random.chance(850) { "main" } else { "develop" };
+        let branch = if is_office || random.chance(850) { "main" } else { "develop" };
         let repository = self.repositories.get(stream)?;
         let tag = Some("refs/tags/main")
             .filter(|tag| repository.head(tag).is_some() && random.chance(200));
