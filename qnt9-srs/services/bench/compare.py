@@ -106,6 +106,7 @@ class Service:
         deadline = time.monotonic() + 60
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
                 sys.exit(f"compare: {self.name} does not start: {' '.join(command)}")
             time.sleep(0.1)
         return self
