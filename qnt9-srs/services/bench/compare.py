@@ -97,7 +97,9 @@ class Service:
         self.name = name
         self.port = free_port()
         self.command = [str(part).replace("{port}", str(self.port)) for part in command]
-        self.environment = {**os.environ, **environment, "PORT": str(self.port)}
+        # What Python compiles beside its sources would be taken for a part of the system.
+        settings = {"PORT": str(self.port), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.environment = {**os.environ, **environment, **settings}
 
     def __enter__(self):
         command = ["taskset", "-c", "0", *self.command]
