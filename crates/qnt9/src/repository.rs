@@ -44,7 +44,8 @@ impl Folder {
             None => folder::list(&path, PASSED_OVER)?,
         };
         let read = files.into_iter().map(|(name, place)| {
-            let cannot = |error| Failure::because(format!("cannot read {}", place.display()), &error);
+            let cannot =
+                |error| Failure::because(format!("cannot read {}", place.display()), &error);
             let bytes = std::fs::metadata(&place).map_err(cannot)?.len();
             // What is too long to steer anything is known by its path alone.
             let is_short = usize::try_from(bytes).is_ok_and(|bytes| bytes <= FILE_BYTES_MAX);
@@ -52,7 +53,8 @@ impl Folder {
             Ok((name, content))
         });
         let mut repository = Repository::new(read.collect::<Result<Vec<_>, Failure>>()?);
-        if let Some(worktree) = worktree.as_ref().filter(|one| one.is_top && !one.branches.is_empty())
+        if let Some(worktree) =
+            worktree.as_ref().filter(|one| one.is_top && !one.branches.is_empty())
         {
             repository = repository.with_branches(worktree.branches.iter().cloned());
         }

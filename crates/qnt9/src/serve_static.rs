@@ -47,7 +47,8 @@ pub async fn run(args: &ServeStatic) -> Result<ExitCode, Failure> {
     let site = read(&args.dir)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let listener = tokio::net::TcpListener::bind(address).await;
-    let listener = listener.map_err(|error| Failure::because(format!("cannot listen on {address}"), &error))?;
+    let listener = listener
+        .map_err(|error| Failure::because(format!("cannot listen on {address}"), &error))?;
     let local = listener.local_addr().map_err(|error| Failure::because("the address", &error))?;
     talk::say(&format!("{} files of {} at http://{local}", site.len(), args.dir.display()));
     let mut asked = signal(SignalKind::terminate())
@@ -82,13 +83,20 @@ fn router(site: Site) -> Router {
     Router::new().fallback(answer).with_state(site)
 }
 
-async fn answer(State(site): State<Site>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn answer(
+    State(site): State<Site>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     if method != Method::GET && method != Method::HEAD {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    let Some(path) = decoded(uri.path()) else { return plain(StatusCode::BAD_REQUEST, "no such path") };
+    let Some(path) = decoded(uri.path()) else {
+        return plain(StatusCode::BAD_REQUEST, "no such path");
+    };
     let path = path.trim_start_matches('/');
     match find(&site, path) {
         Some(page) => send(page, StatusCode::OK, &method, &headers),
@@ -111,7 +119,8 @@ fn find<'a>(site: &'a BTreeMap<String, Page>, path: &str) -> Option<&'a Page> {
 fn send(page: &Page, status: StatusCode, method: &Method, headers: &HeaderMap) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     let tag = page.tag.to_str().unwrap_or_default();
-    let is_known = known.is_some_and(|tags| tags.split(',').any(|one| one.trim() == tag || one.trim() == "*"));
+    let is_known =
+        known.is_some_and(|tags| tags.split(',').any(|one| one.trim() == tag || one.trim() == "*"));
     let (status, content) = match is_known {
         true => (StatusCode::NOT_MODIFIED, Bytes::new()),
         false => (status, page.content.clone()),

@@ -101,9 +101,8 @@ fn confirm(args: &Unlock, safety: Safety) -> Result<(), Failure> {
     match talk::confirmed(&format!("{warning}force the lock of {} open? [y/N] ", args.workspace)) {
         talk::Confirmation::Yes => Ok(()),
         talk::Confirmation::No => Err(Failure::new("nothing was done: the lock is held as before")),
-        talk::Confirmation::NobodyThere => {
-            Err(Failure::usage("there is no terminal to ask at").hint("add --yes to do it without being asked"))
-        }
+        talk::Confirmation::NobodyThere => Err(Failure::usage("there is no terminal to ask at")
+            .hint("add --yes to do it without being asked")),
     }
 }
 
@@ -127,8 +126,12 @@ async fn explain(ask: &Asking, workspace: &str, lock: &Lock) -> Result<Explained
     let (safety, reason, next) = match attempt(&lock.by) {
         None => (
             Safety::Unknown,
-            format!("{} ran terraform away from qnt9, which cannot see whether it still works", lock.by),
-            "ask them whether their terraform still runs; only if not: qnt9 state unlock".to_owned(),
+            format!(
+                "{} ran terraform away from qnt9, which cannot see whether it still works",
+                lock.by
+            ),
+            "ask them whether their terraform still runs; only if not: qnt9 state unlock"
+                .to_owned(),
         ),
         Some((run, job, number)) => {
             let detail: RunDetail = ask.get(&format!("/runs/{run}")).await?;
@@ -166,21 +169,34 @@ fn judge(detail: &RunDetail, run: u64, job: &str, number: u32) -> (Safety, Strin
     let newest = leg.attempts.iter().map(|attempt| attempt.number).max().unwrap_or(0);
     match leg.phase {
         _ if newest > number => {
-            let reason = format!("it was taken by attempt {number} of job {job}, which is over: attempt {newest} came after it");
+            let reason = format!(
+                "it was taken by attempt {number} of job {job}, which is over: attempt {newest} came after it"
+            );
             (Safety::Safe, reason, force)
         }
         Phase::Done => {
-            let reason = format!("job {job} of run {run} has ended and did not give it back: nobody will");
+            let reason =
+                format!("job {job} of run {run} has ended and did not give it back: nobody will");
             (Safety::Safe, reason, force)
         }
         Phase::Lost => {
-            let reason = format!("the runner of job {run}.{job} was lost; its terraform may have been in the middle of a change");
-            let next = format!("decide about the job first: qnt9 resume {run}.{job}, or abandon; then look at the state, and force it");
+            let reason = format!(
+                "the runner of job {run}.{job} was lost; its terraform may have been in the middle of a change"
+            );
+            let next = format!(
+                "decide about the job first: qnt9 resume {run}.{job}, or abandon; then look at the state, and force it"
+            );
             (Safety::Unknown, reason, next)
         }
         _ => {
-            let reason = format!("job {job} of run {run} is at work: forcing it lets two write the same state");
-            (Safety::Unsafe, reason, format!("wait: qnt9 logs -f {run}.{job}; or stop it: qnt9 cancel {run}"))
+            let reason = format!(
+                "job {job} of run {run} is at work: forcing it lets two write the same state"
+            );
+            (
+                Safety::Unsafe,
+                reason,
+                format!("wait: qnt9 logs -f {run}.{job}; or stop it: qnt9 cancel {run}"),
+            )
         }
     }
 }

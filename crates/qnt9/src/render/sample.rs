@@ -226,6 +226,14 @@ pub fn deployment(id: u64, state: RolloutState) -> DeploymentShape {
         new: Counts { requests: 0, bad: 0 },
         old: Counts { requests: 0, bad: 0 },
         history: Vec::new(),
+        strategy: "canary".to_owned(),
+        preview: None,
+        awaits_promotion: false,
+        promoted_by: None,
+        smoke_passed: None,
+        smoke_report: None,
+        kept_until: None,
+        watched: None,
     }
 }
 

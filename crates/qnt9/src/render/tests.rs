@@ -417,6 +417,10 @@ fn a_rollback_says_what_stops_being_live() {
             title: "Rank by recency".to_owned(),
         }],
         replicas: 2,
+        warm: false,
+        steps: vec![100],
+        not_undone: Vec::new(),
+        gates: "one person with the role approver".to_owned(),
     };
     check(
         &deployments::rollback("production", &shape),

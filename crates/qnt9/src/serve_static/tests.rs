@@ -25,9 +25,12 @@ async fn get(url: &str) -> (u16, String, HeaderMap) {
 
 #[tokio::test]
 async fn files_indexes_and_pages_without_their_ending_are_found() {
-    let files = [("index.html", "top"), ("a/index.html", "a"), ("b.html", "b"), ("ü x.txt", "umlaut")];
+    let files =
+        [("index.html", "top"), ("a/index.html", "a"), ("b.html", "b"), ("ü x.txt", "umlaut")];
     let url = serve(&files).await;
-    for (path, text) in [("/", "top"), ("/a/", "a"), ("/b", "b"), ("/b.html", "b"), ("/%C3%BC%20x.txt", "umlaut")] {
+    for (path, text) in
+        [("/", "top"), ("/a/", "a"), ("/b", "b"), ("/b.html", "b"), ("/%C3%BC%20x.txt", "umlaut")]
+    {
         let (status, body, _) = get(&format!("{url}{path}")).await;
         assert_eq!((status, body.as_str()), (200, text), "{path}");
     }
@@ -42,7 +45,9 @@ async fn nothing_outside_of_the_folder_is_served() {
     let url = serve(&[("site/index.html", "top")]).await;
     let address = url.trim_start_matches("http://").to_owned();
     // Clients tidy such paths, so they are sent as they are.
-    for path in ["/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/site/../../etc/passwd", "//etc/passwd"] {
+    for path in
+        ["/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/site/../../etc/passwd", "//etc/passwd"]
+    {
         let answer = raw(&address, path).await;
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
     }

@@ -97,7 +97,10 @@ pub async fn run(common: &Common, up: &Up) -> Result<ExitCode, Failure> {
         result = delivery => result,
         asked = &mut asked => Ok(Ended::Asked(asked)),
     };
-    if !up.exit && matches!(result, Ok(Ended::Well | Ended::Badly | Ended::Held(_))) && asked.await == Asked::Leave {
+    if !up.exit
+        && matches!(result, Ok(Ended::Well | Ended::Badly | Ended::Held(_)))
+        && asked.await == Asked::Leave
+    {
         result = Ok(Ended::Asked(Asked::Leave));
     }
     if matches!(result, Ok(Ended::Asked(Asked::Leave))) {

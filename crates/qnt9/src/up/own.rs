@@ -77,16 +77,21 @@ impl Own {
                 (Source::Files, "main".to_owned(), text)
             }
             Some(worktree) if !worktree.is_top => {
-                return Err(Failure::new(format!("{shown} is a part of the repository at {}", worktree.repository.display()))
-                    .hint("name the top of the repository, or a folder outside of it"));
+                return Err(Failure::new(format!(
+                    "{shown} is a part of the repository at {}",
+                    worktree.repository.display()
+                ))
+                .hint("name the top of the repository, or a folder outside of it"));
             }
             Some(worktree) => {
                 let commit = worktree.head.clone().ok_or_else(|| {
-                    Failure::new(format!("{shown} has no commit yet")).hint("commit what is to be delivered")
+                    Failure::new(format!("{shown} has no commit yet"))
+                        .hint("commit what is to be delivered")
                 })?;
                 let git = Git::new(&worktree.repository, &super::job_environment(None));
                 let text = git.show(&commit, RULES).await;
-                let text = text.map_err(|error| Failure::because(format!("{RULES} of {shown}"), &error))?;
+                let text =
+                    text.map_err(|error| Failure::because(format!("{RULES} of {shown}"), &error))?;
                 let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
                 let source = Source::Commit {
                     repository: worktree.repository.clone(),
@@ -114,7 +119,9 @@ impl Own {
         let repository = &self.folder.repository;
         let calls = |text: &str| {
             let workflows = repository.paths().filter(|path| path.starts_with(".github/"));
-            workflows.filter_map(|path| repository.text(path)).any(|workflow| workflow.contains(text))
+            workflows
+                .filter_map(|path| repository.text(path))
+                .any(|workflow| workflow.contains(text))
         };
         Wanted { terraform: calls("terraform "), postgres: calls("qnt9 local database") }
     }
@@ -146,7 +153,8 @@ impl Own {
         self.say_what_is_left_out(progress);
         self.make_project(core).await?;
         let commit = self.push(core, tokens).await?;
-        progress.part("push", &format!("{} to {} by {}", commit.short(), self.branch, tokens.owner));
+        progress
+            .part("push", &format!("{} to {} by {}", commit.short(), self.branch, tokens.owner));
         let problems = self.read_project(core, |project| {
             let of_commit = project.workflow_problems.iter().filter(|(of, ..)| *of == commit);
             of_commit.map(|(_, _, message)| message.show().to_owned()).collect::<Vec<_>>()
@@ -154,7 +162,9 @@ impl Own {
         if let Some(first) = problems.first() {
             let mut failure = Failure::new(first.clone());
             failure.details = problems[1..].to_vec();
-            return Err(failure.hint("mend it, commit, and start again; `qnt9 doctor repo` finds more"));
+            return Err(
+                failure.hint("mend it, commit, and start again; `qnt9 doctor repo` finds more")
+            );
         }
         let runs = self.read_project(core, |project| {
             let of_commit = project.runs.values().filter(|run| run.commit == commit);
@@ -169,7 +179,8 @@ impl Own {
     }
 
     fn say_what_is_left_out(&self, progress: &mut Progress) {
-        let Some(worktree) = self.folder.worktree.as_ref().filter(|one| !one.changed.is_empty()) else {
+        let Some(worktree) = self.folder.worktree.as_ref().filter(|one| !one.changed.is_empty())
+        else {
             return;
         };
         let first = &worktree.changed[0];
@@ -196,11 +207,15 @@ impl Own {
         let failed = |error| Failure::because(format!("the push to {}", self.branch), &error);
         let environment = &core.config().job_environment;
         let (git, commit) = match &self.source {
-            Source::Commit { repository, commit } => (Git::new(repository, environment), commit.clone()),
+            Source::Commit { repository, commit } => {
+                (Git::new(repository, environment), commit.clone())
+            }
             Source::Files => {
                 let scratch = core.folder().root().join("own").join(format!("{}.git", self.name()));
                 let made = scratch.parent().map_or(Ok(()), std::fs::create_dir_all);
-                made.map_err(|error| Failure::because(format!("cannot make {}", scratch.display()), &error))?;
+                made.map_err(|error| {
+                    Failure::because(format!("cannot make {}", scratch.display()), &error)
+                })?;
                 let git = Git::new(&scratch, environment);
                 git.init(&self.branch).await.map_err(failed)?;
                 let commit = self.commit_files(core, &git, &tokens.owner).await?;
@@ -208,7 +223,8 @@ impl Own {
             }
         };
         let reference = format!("refs/heads/{}", self.branch);
-        let is_there = self.read_project(core, |project| project.refs.get(&reference) == Some(&commit));
+        let is_there =
+            self.read_project(core, |project| project.refs.get(&reference) == Some(&commit));
         if is_there {
             return Ok(commit);
         }
@@ -243,7 +259,8 @@ impl Own {
             email: format!("{owner}@localhost"),
             at: story::now().0 / 1000,
         };
-        let commit = git.commit(&files, &parents, "Deliver the folder", &by).await.map_err(failed)?;
+        let commit =
+            git.commit(&files, &parents, "Deliver the folder", &by).await.map_err(failed)?;
         if let Some(head) = head {
             let changed = git.changed_paths(head.as_str(), &commit).await.map_err(failed)?;
             if changed.is_empty() {
@@ -322,7 +339,8 @@ impl Own {
         let mut who: Vec<String> = Vec::new();
         people_of(why, &mut who);
         for person in who {
-            progress.note("", &format!("qnt9 approve {environment} --project {project} --as {person}"));
+            progress
+                .note("", &format!("qnt9 approve {environment} --project {project} --as {person}"));
         }
     }
 
@@ -334,13 +352,15 @@ impl Own {
     pub fn show(&self, core: &Core, delivered: &Delivered, progress: &mut Progress) {
         let now = story::now();
         let summary = self.read_project(core, |project| {
-            let runs: Vec<_> = delivered.runs.iter().filter_map(|run| project.runs.get(run)).collect();
+            let runs: Vec<_> =
+                delivered.runs.iter().filter_map(|run| project.runs.get(run)).collect();
             let ledger = Ledger::of(project, runs.iter().copied(), now);
             let started = runs.iter().map(|run| run.created).min().unwrap_or(now);
             let total = ledger.share(Span { started, finished: now });
             let environments = self.policy.environments.iter().map(|environment| {
                 let serving = project.serving_environment(&environment.name);
-                let address = serving.and_then(|one| project.places.get(&one.place)?.address.clone());
+                let address =
+                    serving.and_then(|one| project.places.get(&one.place)?.address.clone());
                 json!({
                     "name": environment.name,
                     "release": serving.map(|deployment| deployment.release.to_string()),
