@@ -19,7 +19,7 @@ use crate::tools;
 
 /// What reading one file may hold in memory, beside what the process held at first.
 const MEMORY_BYTES_MAX: u64 = 50 << 20;
-/// Reading takes far less; longer is a loop that grows too fast with its input.
+/// Of the processor's time. Reading takes far less; longer is a loop that grows too fast with its input.
 const READING_SECONDS_MAX: u64 = 10;
 const FOLDER: &str = "target/fuzz-yaml";
 const PROGRESS_EVERY: Duration = Duration::from_secs(30);
@@ -130,9 +130,9 @@ fn attempt(text: &str, held: u64, tally: &mut Tally) -> Result<Vec<String>> {
     ];
     for (what, work) in kinds {
         memory_now()?;
-        let started = Instant::now();
+        let started = processor_time()?;
         let result = panic::catch_unwind(AssertUnwindSafe(work));
-        let took = started.elapsed();
+        let took = processor_time()?.saturating_sub(started);
         let memory = memory_peak()?.saturating_sub(held);
         match result {
             Ok(None) => {}
@@ -169,6 +169,13 @@ fn misplaced(text: &str, diagnostics: &[&Diagnostic]) -> Option<String> {
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word").to_owned()
+}
+
+/// The time that this thread has had of a processor: other work on the machine does not count.
+fn processor_time() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").context("this needs Linux")?;
+    let nanoseconds = text.split_whitespace().next().context("schedstat is empty")?;
+    Ok(Duration::from_nanos(nanoseconds.parse()?))
 }
 
 /// What this process holds in memory, in bytes; from here on the peak is counted anew.
