@@ -255,11 +255,10 @@ fn collect_unknown(source: &str, node: &Node<'_>, unknown: &mut Vec<String>) {
     if matches!(node.kind, NodeKind::Index { .. }) {
         let lower = text.to_ascii_lowercase();
         let mut parts = lower.split('.');
-        let is_unknown = match (parts.next(), parts.nth(1)) {
-            (Some("vars" | "secrets"), _) => true,
-            (Some("needs"), Some("outputs")) => true,
-            _ => false,
-        };
+        let is_unknown = matches!(
+            (parts.next(), parts.nth(1)),
+            (Some("vars" | "secrets"), _) | (Some("needs"), Some("outputs"))
+        );
         if is_unknown {
             unknown.push(text.to_owned());
             return;

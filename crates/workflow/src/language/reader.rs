@@ -11,7 +11,7 @@ use super::grammar::{
     Allowed, Body, Definition, DefinitionId, Feature, GRAMMAR, Grammar, MappingRule,
 };
 use super::memory::{Exceeded, Limits, Memory};
-use super::problem::{PROBLEMS_MAX, Problem};
+use super::problem::Problem;
 use super::scalars;
 use super::token::{Place, Token, TokenKind};
 use super::yaml::{Abort, Anchor, Events, Mark, YamlEvent};
@@ -283,7 +283,7 @@ impl<'a> TokenReader<'a, '_> {
             let value = self.value(At { definition, allowed })?;
             entries.push((key, value));
         }
-        self.check_complete(owner, own_key, &rules, &keys, has_expression_key);
+        self.check_complete(owner, own_key.as_ref(), &rules, &keys, has_expression_key);
         Ok(())
     }
 
@@ -306,7 +306,7 @@ impl<'a> TokenReader<'a, '_> {
     fn check_complete(
         &mut self,
         owner: &Token,
-        key: Option<Range<usize>>,
+        key: Option<&Range<usize>>,
         rules: &[&'static MappingRule],
         keys: &BTreeMap<String, u32>,
         has_expression_key: bool,
@@ -319,7 +319,7 @@ impl<'a> TokenReader<'a, '_> {
                 if !keys.contains_key(&fold_case(&property.name)) {
                     let name = &property.name;
                     let message = format!("Required property is missing: {name}");
-                    let span = key.clone().unwrap_or(owner.span.start..owner.span.start);
+                    let span = key.cloned().unwrap_or(owner.span.start..owner.span.start);
                     self.report_at(owner, span, message, None);
                 }
             }

@@ -186,7 +186,7 @@ impl Checker<'_> {
                 Type::Text
             }
             Function::ToJson | Function::HashFiles => Type::Text,
-            Function::FromJson => self.from_json(node, arguments),
+            Function::FromJson => self.json(node, arguments),
             Function::Case => {
                 // Every other one is a condition, and the last is the value of no condition.
                 let values = kinds.iter().enumerate();
@@ -199,7 +199,7 @@ impl Checker<'_> {
         }
     }
 
-    fn from_json(&mut self, node: &Node<'_>, arguments: &[Node<'_>]) -> Type {
+    fn json(&mut self, node: &Node<'_>, arguments: &[Node<'_>]) -> Type {
         let Some(NodeKind::Text(text)) = arguments.first().map(|argument| &argument.kind) else {
             return Type::Any;
         };
@@ -355,14 +355,11 @@ fn collect_injections(node: &Node<'_>, found: &mut Vec<(Range<usize>, String)>) 
         }
         // What these answer is a word of their own.
         NodeKind::Compare { .. } | NodeKind::Not(_) => {}
-        NodeKind::Call { function, .. }
-            if matches!(
-                function,
-                Function::Contains
-                    | Function::StartsWith
-                    | Function::EndsWith
-                    | Function::HashFiles
-            ) => {}
+        NodeKind::Call {
+            function:
+                Function::Contains | Function::StartsWith | Function::EndsWith | Function::HashFiles,
+            ..
+        } => {}
         _ => node.children().for_each(|child| collect_injections(child, found)),
     }
 }

@@ -12,7 +12,7 @@ pub(crate) enum Type {
     Number,
     Text,
     Array {
-        item: Box<Type>,
+        item: Box<Self>,
         /// Whether it comes of `.*`, so that a property of it is that of every item.
         is_filtered: bool,
     },

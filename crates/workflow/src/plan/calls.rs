@@ -141,11 +141,13 @@ impl Converter<'_> {
 
     /// Reports a value that is not of the type of its input.
     fn check_type(&mut self, value: &Token, kind: &str) {
-        let is_fitting = match (&value.kind, kind) {
-            (TokenKind::Expression(_), _) | (_, "string") => true,
-            (TokenKind::Boolean(_), "boolean") | (TokenKind::Number(_), "number") => true,
-            _ => false,
-        };
+        let is_fitting = matches!(
+            (&value.kind, kind),
+            (TokenKind::Expression(_), _)
+                | (_, "string")
+                | (TokenKind::Boolean(_), "boolean")
+                | (TokenKind::Number(_), "number")
+        );
         if !is_fitting {
             let message = format!("Unexpected value '{}'", value.text());
             self.report_with_hint(value, message, Some(format!("the input is a {kind}")));

@@ -16,7 +16,7 @@ impl Converter<'_> {
             match key.as_str() {
                 None => has_vector = true,
                 Some("include") => {
-                    has_include = value.has_expressions() || !value.items().is_empty()
+                    has_include = value.has_expressions() || !value.items().is_empty();
                 }
                 Some("exclude") => {}
                 Some(name) => {

@@ -21,7 +21,7 @@ impl TokenReader<'_, '_> {
         for alternative in self.alternatives(definition) {
             match &alternative.body {
                 Body::Text(TextRule::OneOf(known)) => {
-                    texts.extend(known.iter().map(String::as_str))
+                    texts.extend(known.iter().map(String::as_str));
                 }
                 Body::Text(TextRule::Filled) => kinds.push("a text"),
                 Body::Text(_) | Body::Null => {}

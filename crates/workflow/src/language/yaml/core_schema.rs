@@ -24,7 +24,7 @@ impl Scalar<'_> {
             if self.style != ScalarStyle::Plain {
                 return Ok(TokenKind::String(text.to_owned()));
             }
-            return Ok(plain(text).or_else(|()| invalid("int"))?);
+            return plain(text).or_else(|()| invalid("int"));
         };
         let name = core_name(tag);
         if name == "str" {
