@@ -44,7 +44,9 @@ fn the_help_names_every_command() {
         Usage: qnt9 [OPTIONS] <COMMAND>
 
         Commands:
-          up             Start the platform and deliver the reference system to production
+          up             Start the platform and deliver the reference system, or a repository of yours, to
+                         production
+          init           Look at a repository and propose what qnt9 needs to deliver it
           status         What is going on: environments, running and waiting runs; or what was, at an
                          earlier moment
           runs           List runs, or show one with its jobs
@@ -63,6 +65,8 @@ fn the_help_names_every_command() {
           releases       List releases, or say what differs between two
           diff           What differs between two releases, or between what two environments serve
           deployments    List deployments
+          promote        Let a blue-green release that waits at its preview have all traffic
+          note           Note why a load test failed, so that the next try may begin
           rollback       Take an environment back to a release that ran there, or stop a rollout
           secrets        Secrets that jobs get
           notifications  List notifications
@@ -70,8 +74,14 @@ fn the_help_names_every_command() {
           audit          The log of facts: verify it offline, export it
           simulate       Live through seeded worlds in which everything goes wrong, or look into an exported
                          log
-          doctor         Check what this machine has and lacks
+          doctor         Check this machine, a repository, an environment: what is lacking, where, and what
+                         to do
+          explain        Explain a code such as QX3001
+          database       Databases of environments: masked copies, backups, their proof
+          check          Checks of the source tree
           workflow       Workflow files
+          expr           Evaluate an expression of the workflow language and print its value as JSON
+          conformance    Run folders of cases that others wrote for the workflow language
           state          Terraform state (inside a step)
           plan           Terraform plans that approvals are for (inside a step)
           release        Build or find a release (inside a step)
@@ -82,6 +92,7 @@ fn the_help_names_every_command() {
           wait           Wait, and have it counted as waiting (inside a step)
           notify         Post a notification (inside a step)
           local          What only the platform on one machine has (inside a step)
+          serve-static   Serve a folder of files to browsers: a service's command
           help           Print this message or the help of the given subcommand(s)
 
         Options:

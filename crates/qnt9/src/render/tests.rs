@@ -426,6 +426,8 @@ fn a_rollback_says_what_stops_being_live() {
         &deployments::rollback("production", &shape),
         &expect![[r#"
         production would go back from 77ab…00 to 4be1…00 of 9f03c1a: 2 replicas of stock
+        traffic: 100 %, as soon as they are healthy
+        gates: one person with the role approver
 
         1 commit stops being live:
           a41d77e  dana  Rank by recency
@@ -436,8 +438,10 @@ fn a_rollback_says_what_stops_being_live() {
     check(
         &deployments::rollback("production", &shape),
         &expect![[r#"
-        production goes back from 77ab…00 to 4be1…00 of 9f03c1a: 2 replicas of stock
-    "#]],
+            production goes back from 77ab…00 to 4be1…00 of 9f03c1a: 2 replicas of stock
+            traffic: 100 %, as soon as they are healthy
+            gates: one person with the role approver
+        "#]],
     );
 }
 
