@@ -103,6 +103,8 @@ fn start(args: &[String]) -> Result<Child> {
     let mut command = Command::new("cargo");
     command.args(["mutants", "--package", "qnt9-engine", "--colors", "never"]);
     command.args(["--minimum-test-timeout", TEST_SECONDS_MIN]);
+    // What other builds leave in the tree is large, and may vanish while it is copied.
+    command.args(["--gitignore", "true"]);
     if tools::answers("cargo", &["nextest", "--version"]) {
         command.args(["--test-tool", "nextest"]);
     }
