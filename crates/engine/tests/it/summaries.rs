@@ -74,7 +74,7 @@ fn a_canary_that_went_well_tells_everything() {
         | Service | stock |
         | Release | `sha256:r200000000000000000000000000000000000000000000000000000000000000` |
         | Commit | `c200000000000000000000000000000000000000` |
-        | Asked for | Sun 9 Sep 2001 02:06 UTC by job 92.deploy.1 |
+        | Asked for | Sun 9 Sep 2001 02:06 UTC by dev |
         | Run | 92 (production.yml) |
         | Outcome | serves all traffic after 3 min |
 

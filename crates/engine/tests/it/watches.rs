@@ -165,7 +165,7 @@ jobs:
   a: { runs-on: x, environment: staging, steps: [{ run: x }] }
 ";
     let mut world = World::new(rules);
-    let mut deploy = |world: &mut World, commit: &str, release: &str, service: &str| {
+    let deploy = |world: &mut World, commit: &str, release: &str, service: &str| {
         let run = world.push("dev", "main", commit, "dev", &[text])[0];
         let attempt = world.start(run, "a");
         let command = Command::BuildRelease {
