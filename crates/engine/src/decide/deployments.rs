@@ -307,6 +307,19 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 reason,
             }]
         }
+        Command::ArmDrained { deployment } => {
+            let leaving = known(deployment)
+                .is_some_and(|d| !d.drained && crate::orders::is_leaving(on.project, d));
+            if leaving { vec![Fact::ArmDrained { deployment: *deployment }] } else { Vec::new() }
+        }
+        _ => return report_beside(on, command),
+    })
+}
+
+/// What is reported of rollouts beside replicas and shares of the traffic.
+fn report_beside(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
+    let known = |id: &DeploymentId| on.project.deployments.get(id);
+    Ok(match command {
         Command::SmokeTested { deployment, passed, report } => {
             let (deployment, passed) = (*deployment, *passed);
             let awaited = known(&deployment).is_some_and(rollout::must_be_tried);
@@ -325,11 +338,6 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
             let watched = known(deployment)
                 .and_then(|d| aftermath::count(d, *window, *counts, *slow, on.now));
             watched.into_iter().collect()
-        }
-        Command::ArmDrained { deployment } => {
-            let leaving = known(deployment)
-                .is_some_and(|d| !d.drained && crate::orders::is_leaving(on.project, d));
-            if leaving { vec![Fact::ArmDrained { deployment: *deployment }] } else { Vec::new() }
         }
         _ => return Err(on.wrong("ask it here")),
     })
