@@ -75,7 +75,8 @@ impl Project {
                 self.of_commit.entry(commit.clone()).or_default().push(book);
             }
             Fact::CauseNoted { environment, .. } => {
-                if entry.actor.person().is_none() || !self.unexplained.remove(environment) {
+                let by_person = entry.actor.person().is_some();
+                if !(self.unexplained.remove(environment) && by_person) {
                     return Err(Broken::of("evidence", entry, "nothing was to be explained"));
                 }
             }

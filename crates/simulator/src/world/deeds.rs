@@ -470,7 +470,7 @@ fn note(project: &Project, random: &mut Random) -> Command {
         let newest = project.newest_evidence(&(**name).into(), "load-test");
         newest.is_some_and(qnt9_engine::state::Evidence::is_unexplained)
     };
-    let needed = ENVIRONMENTS.into_iter().find(|name| unexplained(&name));
+    let needed = ENVIRONMENTS.into_iter().find(unexplained);
     let environment = needed.unwrap_or_else(|| random.pick(ENVIRONMENTS)).into();
     Command::NoteCause { environment, kind, cause: "the cache was cold".to_owned() }
 }
