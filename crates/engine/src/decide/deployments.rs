@@ -243,19 +243,7 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
     let known = |id: &DeploymentId| on.project.deployments.get(id);
     Ok(match command {
         Command::AssignAddress { place, entrance, address } => {
-            let known = on.project.places.get(place);
-            let assigned = known.is_none_or(|state| match entrance {
-                Entrance::Main => state.address.is_some(),
-                Entrance::Preview => state.preview.is_some(),
-            });
-            // Two that are looked for at the same time may find the same one free: the second looks again.
-            let mut others = on.project.places.values();
-            let taken = others.any(|state| {
-                [&state.address, &state.preview].into_iter().flatten().any(|known| known == address)
-            });
-            let (place, entrance, address) = (place.clone(), *entrance, address.clone());
-            let fact = Fact::AddressAssigned { place, entrance, address };
-            if assigned || taken { Vec::new() } else { vec![fact] }
+            assign(on, place, *entrance, address).into_iter().collect()
         }
         Command::ReplicaReady { deployment, replica, address } => {
             let same = known(deployment).is_none_or(|d| d.ready.get(replica) == Some(address));
@@ -314,6 +302,20 @@ fn report(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
         }
         _ => return report_beside(on, command),
     })
+}
+
+/// An address for a place that has none yet.
+fn assign(on: &On<'_>, place: &Place, entrance: Entrance, address: &str) -> Option<Fact> {
+    let known = on.project.places.get(place)?;
+    let assigned = match entrance {
+        Entrance::Main => &known.address,
+        Entrance::Preview => &known.preview,
+    };
+    // Two that are looked for at the same time may find the same one free: the second looks again.
+    let mut all = on.project.places.values().flat_map(|state| [&state.address, &state.preview]);
+    let taken = all.any(|known| known.as_deref() == Some(address));
+    let (place, address) = (place.clone(), address.to_owned());
+    (assigned.is_none() && !taken).then_some(Fact::AddressAssigned { place, entrance, address })
 }
 
 /// What is reported of rollouts beside replicas and shares of the traffic.
