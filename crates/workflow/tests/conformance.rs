@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use qnt9_workflow::conformance;
 
-/// The folder of cases beside the repository, if there is one.
+/// The files of a folder of cases beside the repository, if there is one.
 fn cases(folder: &str) -> Option<Vec<PathBuf>> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance").join(folder);
@@ -13,7 +13,8 @@ fn cases(folder: &str) -> Option<Vec<PathBuf>> {
         println!("skipped: there are no cases at {}", root.display());
         return None;
     };
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("an entry can be read").path()).collect();
     paths.sort();
     Some(paths)
 }

@@ -22,8 +22,8 @@ pub(super) fn call<'a>(
         Function::EndsWith => Operand::Bool(call.has_at(End::Back)?),
         Function::Format => Operand::Text(call.format()?.into()),
         Function::Join => Operand::Text(call.join()?.into()),
-        Function::ToJson => Operand::Text(call.to_json()?.into()),
-        Function::FromJson => call.from_json()?,
+        Function::ToJson => Operand::Text(call.json_text()?.into()),
+        Function::FromJson => call.json_value()?,
         Function::Case => call.case()?,
         Function::HashFiles => Operand::Text(call.hash_files()?.into()),
         Function::Success if arguments.is_empty() => Operand::Bool(status == Status::Success),
@@ -157,7 +157,7 @@ impl<'a> Call<'_, 'a> {
         Ok(text.into_text())
     }
 
-    fn to_json(&mut self) -> Result<String, EvaluationError> {
+    fn json_text(&mut self) -> Result<String, EvaluationError> {
         let value = self.argument(0)?;
         let mut text = LimitedText::default();
         let written = match &value {
@@ -168,7 +168,7 @@ impl<'a> Call<'_, 'a> {
         Ok(text.into_text())
     }
 
-    fn from_json(&mut self) -> Result<Operand<'a>, EvaluationError> {
+    fn json_value(&mut self) -> Result<Operand<'a>, EvaluationError> {
         let json = self.argument(0)?;
         let json = json.to_text();
         match Value::from_json_text(&json) {
