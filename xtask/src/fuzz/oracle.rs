@@ -68,7 +68,7 @@ impl Oracle {
         self.output.read_line(&mut line).context("node does not answer")?;
         let answers: Vec<Value> =
             serde_json::from_str(&line).with_context(|| format!("node answered {line:?}"))?;
-        answers.iter().map(|answer| read(answer)).collect()
+        answers.iter().map(read).collect()
     }
 }
 
