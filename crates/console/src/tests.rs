@@ -467,6 +467,9 @@ fn a_waiting_run_says_why_and_who() {
             bob 14 s ago (demo)
             carol cannot dispatched it and wrote 1 of its commits
             30 s since it was asked for 16 s passed; holds at 05:49 , in 14 s
+            the rollback plan is stated sha256 9861b2d4fc18
+            back to 1a00…00 of 2c41f9e: qnt9 rollback production
+            2 replicas start, and all traffic moves at once when they are healthy
             no other job holds production
             You approve release 3a00…00 and plan 39f1c07b…; if either changes, this lapses.
             A word for the record (optional) Approve Reject it instead

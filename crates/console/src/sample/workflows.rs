@@ -144,6 +144,7 @@ pub(super) fn policy() -> Policy {
             environment("staging", "main"),
             production,
         ],
+        on_call: Vec::new(),
         freezes: Vec::new(),
     }
 }
