@@ -158,14 +158,14 @@ fn a_deployment_is_found_by_its_call_and_by_the_same_call_of_a_later_attempt() {
     let of = |call: &CallKey| world.project().deployment_of(call).map(|found| found.id);
     let later = AttemptId { attempt: 2, ..attempt.clone() };
     assert_eq!(of(&call), Some(id));
-    assert_eq!(of(&CallKey { attempt: later.clone(), ..call.clone() }), Some(id));
+    assert_eq!(of(&CallKey { attempt: later.clone(), ..call }), Some(id));
     let others = [
         CallKey { attempt: later.clone(), call: call.call + 1, ..call.clone() },
         CallKey { attempt: later.clone(), step: call.step + 1, ..call.clone() },
         CallKey { attempt: AttemptId { job: "verify".into(), ..later.clone() }, ..call.clone() },
-        CallKey { attempt: AttemptId { run: RunId(1), ..later.clone() }, ..call.clone() },
+        CallKey { attempt: AttemptId { run: RunId(1), ..later }, ..call.clone() },
         CallKey { attempt: AttemptId { attempt: 0, ..attempt.clone() }, ..call.clone() },
-        CallKey { call: call.call + 1, ..call.clone() },
+        CallKey { call: call.call + 1, ..call },
     ];
     for other in others {
         assert_eq!(of(&other), None, "{other:?}");

@@ -185,7 +185,7 @@ jobs:
     let run = world.push("dev", "main", "c1", "dev", &[text])[0];
     for place in 1..=11 {
         let job = format!("a.{place}");
-        assert_eq!(world.to_start(run), [job.clone()]);
+        assert_eq!(world.to_start(run), [job.as_str()]);
         world.work(run, &job, Success);
     }
 }

@@ -138,7 +138,7 @@ fn two_entrances_never_get_the_same_address() {
     };
     assert_eq!(world.tell(assign(Entrance::Main, "a:1")).len(), 1);
     assert!(world.tell(assign(Entrance::Preview, "a:1")).is_empty(), "it is taken");
-    let preview = Order::AssignAddress(place.clone(), Entrance::Preview);
+    let preview = Order::AssignAddress(place, Entrance::Preview);
     assert!(world.orders().contains(&preview), "another one is looked for");
     assert_eq!(world.tell(assign(Entrance::Preview, "a:2")).len(), 1);
     assert!(!world.orders().contains(&preview));
