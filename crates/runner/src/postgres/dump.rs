@@ -27,9 +27,10 @@ impl DumpTools {
     /// Looks on `path`, the value of `PATH`, and where Debian puts them; the newest are taken.
     pub async fn find(path: &str) -> Option<Self> {
         let mut folders: Vec<PathBuf> = Vec::new();
-        folders.extend(which("pg_dump", path, Path::new("/")).and_then(|program| {
-            Some(program.parent()?.to_path_buf())
-        }));
+        folders.extend(
+            which("pg_dump", path, Path::new("/"))
+                .and_then(|program| Some(program.parent()?.to_path_buf())),
+        );
         let versions = std::fs::read_dir(DEBIAN_FOLDER).into_iter().flatten().flatten();
         folders.extend(versions.map(|entry| entry.path().join("bin")));
         let mut newest: Option<Self> = None;

@@ -38,7 +38,8 @@ pub(crate) async fn url(
     caller: JobCaller,
     Asked(asked): Asked<Where>,
 ) -> Result<Json<Url>, ApiError> {
-    let address = caller.look(&core, |project| address(project, &asked.environment, asked.service.as_deref()))?;
+    let address = caller
+        .look(&core, |project| address(project, &asked.environment, asked.service.as_deref()))?;
     Ok(Json(Url { url: format!("http://{address}") }))
 }
 
