@@ -72,11 +72,10 @@ fn read_table(text: &str) -> Vec<Known> {
 
 /// What the table says of this version of an action.
 fn known(reference: &str) -> Option<&'static Known> {
-    TABLE.iter().find(|known| {
-        reference == known.reference
-            || major(reference)
-                .is_some_and(|(name, number)| known.reference == format!("{name}@{number}"))
-    })
+    let short = major(reference).map(|(name, number)| format!("{name}@{number}"));
+    TABLE
+        .iter()
+        .find(|known| reference == known.reference || short.as_ref() == Some(&known.reference))
 }
 
 /// The action and the major number of `owner/name@v4` or `owner/name@v4.1.0`.

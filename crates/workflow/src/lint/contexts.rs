@@ -1,5 +1,7 @@
 //! What the contexts hold at each place of a workflow.
 
+use std::rc::Rc;
+
 use super::actions;
 use super::expressions::{Contexts, check};
 use super::types::{ObjectType, Type};
@@ -57,20 +59,14 @@ pub(super) fn needs_of(job: &Token) -> Vec<String> {
     }
 }
 
-/// `steps` with the steps that have run.
-pub(super) fn steps<'t>(
-    ran: impl IntoIterator<Item = &'t Token>,
-    files: &actions::Files<'_>,
-) -> Type {
-    let steps = ran.into_iter().filter_map(|step| {
-        let id = step.get("id")?.as_str()?.to_owned();
-        let outputs = step
-            .get("uses")
-            .map_or_else(|| Type::map(Type::Text), |uses| actions::outputs(&uses.text(), files));
-        let result = [("outputs", outputs), ("conclusion", Type::Text), ("outcome", Type::Text)];
-        Some((id, Type::strict(result)))
-    });
-    Type::strict(steps.collect::<Vec<_>>())
+/// What `steps` holds of a step that has run; nothing of one without an id.
+pub(super) fn step(step: &Token, files: &actions::Files<'_>) -> Option<(String, Type)> {
+    let id = step.get("id")?.as_str()?.to_owned();
+    let outputs = step
+        .get("uses")
+        .map_or_else(|| Type::map(Type::Text), |uses| actions::outputs(&uses.text(), files));
+    let result = [("outputs", outputs), ("conclusion", Type::Text), ("outcome", Type::Text)];
+    Some((id, Type::strict(result)))
 }
 
 /// `jobs`, as the outputs of a called workflow see it.
@@ -215,12 +211,12 @@ fn matrix(strategy: Option<&Token>, contexts: &Contexts) -> Type {
     let mut object = ObjectType::default();
     for (key, value) in matrix.entries() {
         match key.as_str() {
-            None => object.rest = Some(Box::new(Type::Any)),
+            None => object.rest = Some(Rc::new(Type::Any)),
             Some("exclude") => {}
             Some("include") => included(&mut object, value, contexts),
             Some(name) => {
                 let kind = match of_token(value, contexts) {
-                    Type::Array { item, .. } => *item,
+                    Type::Array { item, .. } => (*item).clone(),
                     _ => Type::Any,
                 };
                 object.insert(name, kind);
@@ -232,11 +228,11 @@ fn matrix(strategy: Option<&Token>, contexts: &Contexts) -> Type {
 
 fn included(object: &mut ObjectType, include: &Token, contexts: &Contexts) {
     if !include.is_sequence() {
-        object.rest = Some(Box::new(Type::Any));
+        object.rest = Some(Rc::new(Type::Any));
     }
     for item in include.items() {
         if !item.is_mapping() {
-            object.rest = Some(Box::new(Type::Any));
+            object.rest = Some(Rc::new(Type::Any));
         }
         for (key, value) in item.entries() {
             object.insert(&key.text(), of_token(value, contexts));

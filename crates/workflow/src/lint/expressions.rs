@@ -145,10 +145,10 @@ impl Checker<'_> {
     fn filter(&mut self, target: &Node<'_>) -> Type {
         match self.kind(target) {
             Type::Any | Type::Null => Type::filtered(Type::Any),
-            Type::Array { item, is_filtered } => match *item {
-                Type::Array { item, .. } if is_filtered => Type::Array { item, is_filtered: true },
+            Type::Array { item, is_filtered } => match &*item {
+                Type::Array { item, .. } if is_filtered => Type::filtered((**item).clone()),
                 Type::Object(object) if is_filtered => Type::filtered(object.any_property()),
-                item => Type::filtered(item),
+                item => Type::filtered(item.clone()),
             },
             Type::Object(object) => Type::filtered(object.any_property()),
             other => {

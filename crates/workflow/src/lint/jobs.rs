@@ -1,8 +1,11 @@
 //! `jobs:` and their steps.
 
+use std::rc::Rc;
+
 use super::contexts;
 use super::contexts::parse_any;
 use super::expressions::Contexts;
+use super::types::{ObjectType, Type};
 use super::{Role, Walk, codes};
 use crate::expression::NodeKind;
 use crate::language::{Token, TokenKind};
@@ -22,13 +25,6 @@ impl Walk<'_> {
         if let Some(condition) = job.get("if") {
             self.scalar(condition, &contexts, Role::Condition);
             self.never_runs(condition);
-        }
-        for key in ["name", "environment", "concurrency"] {
-            if let Some(value) = job.get(key) {
-                // Where the job shows itself is told when its steps are over.
-                let contexts = contexts.with("steps", self.steps_of(job));
-                self.tree(value, &contexts, Role::Text);
-            }
         }
         for key in [
             "runs-on",
@@ -59,15 +55,23 @@ impl Walk<'_> {
             Some(uses) => self.call(uses),
             None => self.steps(id, job, &contexts),
         }
+        // Where the job shows itself is told when its steps are over.
+        let afterwards = contexts.with("steps", Type::Object(self.steps_of(job)));
+        for key in ["name", "environment", "concurrency", "outputs"] {
+            if let Some(value) = job.get(key) {
+                self.tree(value, &afterwards, Role::Text);
+            }
+        }
         self.credentials(job);
         self.deployment(root, job, id);
         self.permissions(job.get("permissions"));
         self.unreached_secrets(root, job);
     }
 
-    fn steps_of(&self, job: &Token) -> super::types::Type {
-        let steps = job.get("steps").map_or(&[][..], Token::items);
-        contexts::steps(steps, self.surroundings.files)
+    fn steps_of(&self, job: &Token) -> ObjectType {
+        let steps = job.get("steps").map_or(&[][..], Token::items).iter();
+        let known = steps.filter_map(|step| contexts::step(step, self.surroundings.files));
+        ObjectType { properties: Rc::new(known.collect()), rest: None }
     }
 
     fn steps(&mut self, id: &Token, job: &Token, contexts: &Contexts) {
@@ -76,15 +80,12 @@ impl Walk<'_> {
             let message = format!("the job `{}` has no steps", id.text());
             self.report(&codes::NO_STEPS, id, message, None);
         }
-        for (at, step) in steps.iter().enumerate() {
-            // Most steps do not look at others, and describing all that ran before each takes long.
-            let ran = if mentions_steps(step) { &steps[..at] } else { &[] };
-            let ran = contexts::steps(ran, self.surroundings.files);
-            self.step(step, &contexts.with("steps", ran));
-        }
-        let contexts = contexts.with("steps", self.steps_of(job));
-        if let Some(outputs) = job.get("outputs") {
-            self.tree(outputs, &contexts, Role::Text);
+        let mut ran = ObjectType::default();
+        for step in steps {
+            self.step(step, &contexts.with("steps", Type::Object(ran.clone())));
+            if let Some(known) = contexts::step(step, self.surroundings.files) {
+                Rc::make_mut(&mut ran.properties).push(known);
+            }
         }
     }
 
@@ -335,15 +336,4 @@ fn names_of_secrets(node: &crate::expression::Node<'_>, names: &mut Vec<String>)
         names.push(name.to_string());
     }
     node.children().for_each(|child| names_of_secrets(child, names));
-}
-
-/// Whether the word for the context of steps occurs anywhere in a token.
-fn mentions_steps(token: &Token) -> bool {
-    match &token.kind {
-        TokenKind::Mapping(entries) => {
-            entries.iter().any(|(key, value)| mentions_steps(key) || mentions_steps(value))
-        }
-        TokenKind::Sequence(items) => items.iter().any(mentions_steps),
-        _ => token.source().to_ascii_lowercase().contains("steps"),
-    }
 }

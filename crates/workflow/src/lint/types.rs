@@ -1,8 +1,10 @@
 //! What kind of value an expression has, as far as it can be told without running anything.
 
+use std::rc::Rc;
+
 use crate::value::equals_ignoring_case;
 
-/// The kind of a value.
+/// The kind of a value. Copies share their properties: every use of a context makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Type {
     /// Nothing is known.
@@ -12,7 +14,7 @@ pub(crate) enum Type {
     Number,
     Text,
     Array {
-        item: Box<Self>,
+        item: Rc<Self>,
         /// Whether it comes of `.*`, so that a property of it is that of every item.
         is_filtered: bool,
     },
@@ -22,36 +24,36 @@ pub(crate) enum Type {
 /// The properties of an object.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct ObjectType {
-    pub(crate) properties: Vec<(String, Type)>,
+    pub(crate) properties: Rc<Vec<(String, Type)>>,
     /// What all other properties are; without it there are no others.
-    pub(crate) rest: Option<Box<Type>>,
+    pub(crate) rest: Option<Rc<Type>>,
 }
 
 impl Type {
     pub(crate) fn array(item: Self) -> Self {
-        Self::Array { item: Box::new(item), is_filtered: false }
+        Self::Array { item: Rc::new(item), is_filtered: false }
     }
 
     pub(crate) fn filtered(item: Self) -> Self {
-        Self::Array { item: Box::new(item), is_filtered: true }
+        Self::Array { item: Rc::new(item), is_filtered: true }
     }
 
     /// An object with these properties and no others.
     pub(crate) fn strict<N: Into<String>>(properties: impl IntoIterator<Item = (N, Self)>) -> Self {
-        let properties = properties.into_iter().map(|(name, kind)| (name.into(), kind)).collect();
-        Self::Object(ObjectType { properties, rest: None })
+        let properties = properties.into_iter().map(|(name, kind)| (name.into(), kind));
+        Self::Object(ObjectType { properties: Rc::new(properties.collect()), rest: None })
     }
 
     /// An object with any properties, all of one kind.
     pub(crate) fn map(rest: Self) -> Self {
-        Self::Object(ObjectType { properties: Vec::new(), rest: Some(Box::new(rest)) })
+        Self::Object(ObjectType { rest: Some(Rc::new(rest)), ..ObjectType::default() })
     }
 
     /// An object with these properties and any others.
     pub(crate) fn loose<N: Into<String>>(properties: impl IntoIterator<Item = (N, Self)>) -> Self {
         match Self::strict(properties) {
             Self::Object(object) => {
-                Self::Object(ObjectType { rest: Some(Box::new(Self::Any)), ..object })
+                Self::Object(ObjectType { rest: Some(Rc::new(Self::Any)), ..object })
             }
             other => other,
         }
@@ -62,7 +64,8 @@ impl Type {
         match (self, other) {
             (left, right) if left == right => left,
             (Self::Array { item: left, is_filtered }, Self::Array { item: right, .. }) => {
-                Self::Array { item: Box::new(left.or(*right)), is_filtered }
+                let item = Rc::unwrap_or_clone(left).or(Rc::unwrap_or_clone(right));
+                Self::Array { item: Rc::new(item), is_filtered }
             }
             (Self::Object(left), Self::Object(right)) => Self::Object(left.or(right)),
             _ => Self::Any,
@@ -131,18 +134,21 @@ impl ObjectType {
 
     /// Takes in a property, which may be there already with another kind.
     pub(crate) fn insert(&mut self, name: &str, kind: Type) {
-        match self.properties.iter_mut().find(|(known, _)| equals_ignoring_case(known, name)) {
+        let properties = Rc::make_mut(&mut self.properties);
+        match properties.iter_mut().find(|(known, _)| equals_ignoring_case(known, name)) {
             Some((_, known)) => *known = std::mem::replace(known, Type::Any).or(kind),
-            None => self.properties.push((name.to_owned(), kind)),
+            None => properties.push((name.to_owned(), kind)),
         }
     }
 
     fn or(mut self, other: Self) -> Self {
-        for (name, kind) in other.properties {
-            self.insert(&name, kind);
+        for (name, kind) in other.properties.iter() {
+            self.insert(name, kind.clone());
         }
         self.rest = match (self.rest, other.rest) {
-            (Some(left), Some(right)) => Some(Box::new(left.or(*right))),
+            (Some(left), Some(right)) => {
+                Some(Rc::new(Rc::unwrap_or_clone(left).or(Rc::unwrap_or_clone(right))))
+            }
             (left, right) => left.or(right),
         };
         self
