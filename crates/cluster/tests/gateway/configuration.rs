@@ -115,7 +115,7 @@ async fn questions_that_are_none_are_refused_and_the_conversation_goes_on() {
     }
     expect![[r#"
         {"answer":"refused","reason":"not a question: expected value at line 1 column 1"}
-        {"answer":"refused","reason":"not a question: unknown variant `fly`, expected one of `apply`, `status`, `drain`, `stop` at line 1 column 12"}
+        {"answer":"refused","reason":"not a question: unknown variant `fly`, expected one of `apply`, `status`, `drain`, `drain_backend`, `stop` at line 1 column 12"}
         {"answer":"applied","generation":1,"unbound":[]}
     "#]]
     .assert_eq(&answers);
