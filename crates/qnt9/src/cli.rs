@@ -658,6 +658,9 @@ pub struct WorkflowCheck {
     /// A label of runners of your own; may be repeated
     #[arg(long, value_name = "LABEL")]
     pub label: Vec<String>,
+    /// The secrets that are set, a line each: NAME, or NAME ENVIRONMENT [default: ask the server]
+    #[arg(long, value_name = "FILE")]
+    pub secrets: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -85,7 +85,7 @@ pub async fn run(common: &Common, command: Command) -> Result<ExitCode, Failure>
         Command::State(cli::State::Unlock(args)) => state::unlock(common, &args).await,
         Command::Workflow(args) => workflow::run(common, &args).await,
         Command::Expr(args) => expr::run(common, &args),
-        Command::Conformance(args) => conformance::run(common, &args),
+        Command::Conformance(args) => conformance::run(common, &args).await,
         Command::Up(_)
         | Command::State(cli::State::Env { .. })
         | Command::ServeStatic(_)

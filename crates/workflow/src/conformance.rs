@@ -6,7 +6,7 @@ pub mod expressions;
 mod lint_case;
 mod reader_case;
 
-pub use lint_case::{BEYOND, run as run_lint_case};
+pub use lint_case::{BEYOND, SHELLCHECK, run as run_lint_case};
 pub use reader_case::run as run_reader_case;
 
 /// What a case expected, and what came instead.

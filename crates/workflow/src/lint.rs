@@ -11,6 +11,7 @@ mod expressions;
 mod jobs;
 mod matrices;
 mod runners;
+pub mod scripts;
 mod types;
 mod untrusted;
 mod walk;
@@ -118,6 +119,11 @@ pub(crate) fn secrets_below(token: &Token) -> Vec<String> {
     let mut found = Vec::new();
     jobs::collect_secrets(token, &mut found);
     found.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Whether a file is an action rather than a workflow, by its name.
+pub fn is_action(file: &str) -> bool {
+    matches!(file.rsplit('/').next(), Some("action.yml" | "action.yaml"))
 }
 
 fn key(finding: &Finding) -> (u32, u32, &'static str) {

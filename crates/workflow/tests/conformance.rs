@@ -48,8 +48,13 @@ fn actionlint_s_cases_pass() {
             let text = fs::read_to_string(path).unwrap();
             let expected = fs::read_to_string(path.with_extension("out")).ok();
             let surroundings = qnt9_workflow::lint::Surroundings::NOTHING;
-            let result =
-                conformance::run_lint_case(&name, &text, expected.as_deref(), &surroundings);
+            let result = conformance::run_lint_case(
+                &name,
+                &text,
+                expected.as_deref(),
+                &surroundings,
+                vec![],
+            );
             if let Err(mismatch) = result {
                 println!("--- {name}\nexpected\n{}\ngot\n{}", mismatch.expected, mismatch.got);
                 failed.push(name);

@@ -37,12 +37,12 @@ struct Failed {
 }
 
 /// Runs the cases of a folder and prints those that fail.
-pub fn run(common: &Common, args: &Conformance) -> Result<ExitCode, Failure> {
+pub async fn run(common: &Common, args: &Conformance) -> Result<ExitCode, Failure> {
     let mut report = Report::default();
     match args {
         Conformance::Expressions { dir } => expressions(dir, &mut report)?,
         Conformance::Workflows { dir } => workflows::run(dir, &mut report)?,
-        Conformance::Actionlint { dir } => actionlint::run(dir, &mut report)?,
+        Conformance::Actionlint { dir } => actionlint::run(dir, &mut report).await?,
     }
     print(format(common), &report, render);
     let passed = report.failed.is_empty();

@@ -4,6 +4,8 @@ mod check;
 mod diff;
 mod plan;
 mod sarif;
+pub mod scripts;
+mod secrets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ const FOLDER: &str = ".github/workflows";
 /// Carries out a command about workflow files.
 pub async fn run(common: &Common, args: &Workflow) -> Result<ExitCode, Failure> {
     match args {
-        Workflow::Check(args) => check::run(common, args),
+        Workflow::Check(args) => check::run(common, args).await,
         Workflow::Plan(args) => plan::run(common, args),
         Workflow::Diff(args) => diff::run(common, args).await,
     }

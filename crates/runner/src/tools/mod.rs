@@ -3,6 +3,7 @@
 
 mod fetch;
 mod postgresql;
+pub mod shellcheck;
 mod terraform;
 
 use std::ffi::OsStr;

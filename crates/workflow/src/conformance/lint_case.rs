@@ -8,16 +8,19 @@
 use super::Mismatch;
 use crate::lint::{Finding, Severity, Surroundings, check};
 
+/// What the cases of shell scripts need.
+pub const SHELLCHECK: &str = "the program shellcheck";
 /// Cases of actionlint that need more than the workflow, and what.
 pub const BEYOND: [(&str, &str); 5] = [
     ("err/pyflakes_job_default_shell.yaml", "the program pyflakes"),
     ("err/pyflakes_workflow_default_shell.yaml", "the program pyflakes"),
     ("examples/pyflakes_integration.yaml", "the program pyflakes"),
-    ("examples/shellcheck_integration.yaml", "the program shellcheck"),
+    ("examples/shellcheck_integration.yaml", SHELLCHECK),
     ("examples/local_action_inputs.yaml", "the file of an action, which is not among the cases"),
 ];
 
-/// Runs the case of a workflow; `expected` is the text beside it, if there is one.
+/// Runs the case of a workflow; `expected` is the text beside it, if there is one, and `more` are
+/// findings of other programs.
 ///
 /// # Errors
 /// The expected findings that did not come, or the errors that came unasked.
@@ -26,8 +29,10 @@ pub fn run(
     text: &str,
     expected: Option<&str>,
     surroundings: &Surroundings<'_>,
+    more: Vec<Finding>,
 ) -> Result<(), Mismatch> {
-    let findings = check(name, text, surroundings);
+    let mut findings = check(name, text, surroundings);
+    findings.extend(more);
     let Some(expected) = expected else { return accepted(&findings) };
     let missing: Vec<&str> = expected
         .lines()
@@ -79,7 +84,7 @@ mod tests {
     #[test]
     fn a_case_is_missed_by_its_line() {
         let text = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{ rum: x }]\n";
-        let run = |expected| run("t.yml", text, expected, &Surroundings::NOTHING);
+        let run = |expected| run("t.yml", text, expected, &Surroundings::NOTHING, Vec::new());
         assert_eq!(run(Some("test.yaml:5:15: unexpected key [syntax-check]\n")), Ok(()));
         assert_eq!(run(Some("/test\\.yaml:5:15: .+/")), Ok(()));
         assert_eq!(run(Some("test.yaml:4:1: x")).unwrap_err().expected, "test.yaml:4:1: x");

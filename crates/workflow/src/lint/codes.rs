@@ -51,6 +51,8 @@ pub static CODES: &[&Code] = &[
     &DEPLOYMENT_CANCELLED,
     &DEPLOYMENT_TIMEOUT,
     &SECRET_UNREACHED,
+    &SCRIPT_ERROR,
+    &SCRIPT,
 ];
 
 /// The code of a property that something does not have.
@@ -284,6 +286,15 @@ codes! {
         "The secret is set for an environment, and only jobs of that environment receive it. Here it is empty."
         "test: { steps: [{ run: './t ${{ secrets.PROD_KEY }}' }] }"
         "Name the environment in the job, or set the secret for the project."
+
+    SCRIPT_ERROR "QX1080" Error "a script that its shell cannot read, or that does something else"
+        "The program shellcheck calls this an error: the shell does not read it, or does not do what it looks like."
+        "run: if true; echo x; fi"
+        "Correct the script; the page of the SC code, which the finding names, has examples."
+    SCRIPT "QX1081" Warning "a script that shellcheck doubts"
+        "The program shellcheck warns of this: it works until a name has a space, a variable is empty or a folder is missing."
+        "run: rm -r $FOLDER/*"
+        "Correct the script as the page of the SC code says, or write `# shellcheck disable=SC2086` above the line."
 }
 
 #[cfg(test)]

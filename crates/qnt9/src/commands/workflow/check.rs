@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use qnt9_workflow::lint::{Finding, Severity, Surroundings, check};
 use serde::Serialize;
 
-use super::{FOLDER, all, file_of, read, repository_of, sarif};
+use super::scripts::{self, File};
+use super::{FOLDER, all, file_of, read, repository_of, sarif, secrets};
 use crate::cli::{CheckFormat, Common, WorkflowCheck};
 use crate::commands::asking::{format, print};
 use crate::failure::{Exit, Failure};
 use crate::render::{count, diagnostics};
-use crate::talk;
+use crate::talk::{self, Format};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -53,20 +54,35 @@ impl From<&Finding> for Problem {
 }
 
 /// Says exactly what is wrong with workflow files.
-pub(super) fn run(common: &Common, args: &WorkflowCheck) -> Result<ExitCode, Failure> {
-    let files = if args.files.is_empty() { all(Path::new(FOLDER))? } else { args.files.clone() };
+pub(super) async fn run(common: &Common, args: &WorkflowCheck) -> Result<ExitCode, Failure> {
+    let paths = if args.files.is_empty() { all(Path::new(FOLDER))? } else { args.files.clone() };
+    let mut files = Vec::new();
+    for path in &paths {
+        files.push((path.display().to_string(), read(path)?));
+    }
+    let (secrets, unknown_secrets) = secrets::known(common, args.secrets.as_deref()).await?;
+    let given: Vec<File<'_>> = files.iter().map(|(name, text)| File { name, text }).collect();
+    let of_scripts = scripts::check(&given).await?;
+    let is_for_people = format(common) == Format::Text && args.format.is_none();
+    if is_for_people {
+        unknown_secrets.iter().for_each(|note| talk::say(note));
+        if of_scripts.is_none() {
+            talk::say("note: shell scripts are not checked: shellcheck is not on PATH");
+        }
+    }
+    let mut of_scripts = of_scripts.unwrap_or_default().into_iter();
     let mut checked = Checked { files: Vec::new(), problems: Vec::new() };
     let mut drawn = String::new();
-    for file in &files {
-        let name = file.display().to_string();
-        let text = read(file)?;
-        let repository = repository_of(file);
+    for (path, (name, text)) in paths.iter().zip(files) {
+        let repository = repository_of(path);
         let surroundings = Surroundings {
             files: &|path| file_of(&repository, path),
             runner_labels: &args.label,
-            secrets: None,
+            secrets: secrets.as_deref(),
         };
-        let findings = check(&name, &text, &surroundings);
+        let mut findings = check(&name, &text, &surroundings);
+        findings.extend(of_scripts.next().unwrap_or_default());
+        findings.sort_by_key(|finding| (finding.diagnostic.line, finding.diagnostic.column));
         drawn.push_str(&diagnostics::findings(&text, &findings));
         checked.problems.extend(findings.iter().map(Problem::from));
         checked.files.push(name);
