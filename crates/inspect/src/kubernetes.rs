@@ -36,6 +36,11 @@ impl Object {
         self.root.at(path)
     }
 
+    /// Whether it is part of an object that stands elsewhere, as kustomize lays one over the other.
+    pub(crate) fn is_patch(&self) -> bool {
+        self.containers().iter().any(|container| container.node.get("image").is_none())
+    }
+
     /// Its pods' labels.
     pub(crate) fn pod_labels(&self) -> Vec<(&str, &str)> {
         let labels = self.pod().and_then(|pod| pod.at(&["metadata", "labels"]));

@@ -127,6 +127,17 @@ pub(crate) fn attributes(body: &Body) -> Vec<&Attribute> {
     found
 }
 
+/// Every attribute that describes what there is to be. Blocks that say where something was before, or is to
+/// be taken in, name what is not declared.
+pub(crate) fn configured(body: &Body) -> Vec<&Attribute> {
+    let mut found: Vec<&Attribute> = body.attributes().collect();
+    let is_past = |block: &&Block| !["moved", "removed", "import"].contains(&block.ident.as_str());
+    for block in body.blocks().filter(is_past) {
+        found.extend(attributes(&block.body));
+    }
+    found
+}
+
 /// A reference such as `azurerm_public_ip.web[0].address`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reference {

@@ -62,7 +62,15 @@ fn every_mistake_is_found_where_it_is() {
                 && finding.line == line
                 && format!("{} {}", finding.message, finding.hint).contains(&word("fix"))
         });
-        let others = findings.iter().filter(|finding| finding.code != word("code")).count();
+        // What one mistake is besides: a value that is no base64 is still a secret in a file.
+        let also: Vec<&str> = expected
+            .get("also")
+            .and_then(|codes| codes.as_array())
+            .map(|codes| codes.iter().filter_map(|code| code.as_str()).collect())
+            .unwrap_or_default();
+        let is_other =
+            |code: &str| code != expected["code"].as_str().unwrap() && !also.contains(&code);
+        let others = findings.iter().filter(|finding| is_other(finding.code)).count();
         if !is_it || others > 0 {
             missed.push(format!("{name}: {text}{findings:#?}"));
         }
@@ -76,11 +84,16 @@ fn repositories_without_a_mistake_have_no_finding() {
     let projects = crates().join("qnt9/tests/projects");
     let mut good: Vec<PathBuf> =
         fs::read_dir(projects).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // What people of other habits write: charts, called modules, overlays, images in stages.
+    let others = fs::read_dir(crates().join("inspect/tests/good")).unwrap();
+    good.extend(others.map(|entry| entry.unwrap().path()));
     good.push(crates().parent().unwrap().join("qnt9-srs"));
-    for folder in good {
-        let findings = inspect(&read(&folder), TODAY);
-        assert!(findings.is_empty(), "{}: {findings:#?}", folder.display());
-    }
+    let found = |folder: &PathBuf| {
+        let findings = inspect(&read(folder), TODAY);
+        (!findings.is_empty()).then(|| format!("{}: {findings:#?}", folder.display()))
+    };
+    let alarms: Vec<String> = good.iter().filter_map(found).collect();
+    assert!(alarms.is_empty(), "{}", alarms.join("\n"));
 }
 
 /// Every file of the mistakes, to be torn.

@@ -1,5 +1,8 @@
 //! Dockerfiles: what fails when the image is built or started.
 
+mod addresses;
+mod packages;
+
 use super::Check;
 use super::kubernetes::moving_tag;
 use super::versions::{Product, ended};
@@ -8,10 +11,18 @@ use crate::finding::{Area, Code, Findings, Place, Severity};
 use crate::reading::Reading;
 use crate::repository::{folder_of, join, name_of};
 
-pub(super) const CHECKS: &[Check] = &[bases, copies, health];
+pub(super) const CHECKS: &[Check] = &[bases, copies, health, packages::managers, addresses::check];
 
-pub(super) const CODES: &[Code] =
-    &[MUTABLE_BASE, OLD_BASE, NO_SOURCE, NO_STAGE, NO_HEALTHCHECK, NO_TOOL];
+pub(super) const CODES: &[Code] = &[
+    MUTABLE_BASE,
+    OLD_BASE,
+    NO_SOURCE,
+    NO_STAGE,
+    NO_HEALTHCHECK,
+    NO_TOOL,
+    packages::OTHER_SYSTEM,
+    addresses::LOOPBACK,
+];
 
 const MUTABLE_BASE: Code = Code {
     id: "QX5001",
@@ -218,6 +229,10 @@ fn no_source(
             let hint = match like {
                 Some(known) => {
                     format!("did you mean `{known}`? Sources are named from the build context")
+                }
+                None if source.starts_with("../") => {
+                    "nothing above the build context can be copied: build in the folder above, and name it from there"
+                        .to_owned()
                 }
                 None => "name a file of the build context".to_owned(),
             };

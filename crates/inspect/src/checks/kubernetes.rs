@@ -3,9 +3,11 @@
 mod delivery;
 mod images;
 mod links;
+mod names;
 mod placement;
 mod probes;
 mod resources;
+mod values;
 
 use super::Check;
 use crate::Code;
@@ -24,6 +26,13 @@ pub(super) const CHECKS: &[Check] = &[
     placement::versions,
     probes::check,
     resources::check,
+    names::config_maps,
+    names::mounts,
+    names::autoscalers,
+    names::commands,
+    values::texts,
+    values::secrets,
+    values::refused,
 ];
 
 pub(super) const CODES: &[Code] = &[
@@ -39,4 +48,11 @@ pub(super) const CODES: &[Code] = &[
     placement::OTHER_NAMESPACE,
     placement::SYNTAX,
     delivery::NOT_WAITED_FOR,
+    names::NO_CONFIG,
+    names::NO_VOLUME,
+    names::SCALES_NOTHING,
+    names::NO_WORKLOAD,
+    values::NO_TEXT,
+    values::NOT_BASE64,
+    values::REFUSED,
 ];

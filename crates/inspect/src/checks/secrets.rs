@@ -7,7 +7,7 @@ use crate::reading::Reading;
 use crate::repository::name_of;
 use crate::secret::{committed, is_placeholder};
 
-pub(super) const CHECKS: &[Check] = &[tokens, assignments];
+pub(super) const CHECKS: &[Check] = &[tokens, assignments, addresses];
 
 pub(super) const CODES: &[Code] = &[IN_PLAIN_TEXT];
 
@@ -94,19 +94,22 @@ const SECRET_NAMES: &[&str] = &[
     "token",
 ];
 
+/// Whether the pipeline reads a file, and it is no example.
+fn is_read(path: &str) -> bool {
+    let name = name_of(path);
+    let is_example = ["example", "sample", "template"].iter().any(|word| name.ends_with(word));
+    let is_read = path.ends_with(".tfvars")
+        || path.ends_with(".tf")
+        || path.starts_with(".github/workflows/")
+        || name.starts_with("Dockerfile")
+        || name.starts_with(".env");
+    is_read && !is_test(path) && !(name.starts_with(".env") && is_example)
+}
+
 /// Values given to names that say that they are secrets, where files are read by the pipeline.
 fn assignments(reading: &Reading<'_>, findings: &mut Findings) {
     for (path, text) in reading.repository.texts() {
-        let name = name_of(path);
-        let is_read = path.ends_with(".tfvars")
-            || path.ends_with(".tf")
-            || path.starts_with(".github/workflows/")
-            || name.starts_with("Dockerfile")
-            || (name.starts_with(".env")
-                && !name.ends_with("example")
-                && !name.ends_with("sample")
-                && !name.ends_with("template"));
-        if !is_read || is_test(path) {
+        if !is_read(path) {
             continue;
         }
         for (at, line) in text.lines().enumerate() {
@@ -123,6 +126,38 @@ fn assignments(reading: &Reading<'_>, findings: &mut Findings) {
     for object in &reading.objects {
         in_object(object, findings);
     }
+}
+
+/// Addresses with a password in them, where files are read by the pipeline. A machine of one's own is no secret.
+fn addresses(reading: &Reading<'_>, findings: &mut Findings) {
+    for (path, text) in reading.repository.texts().filter(|(path, _)| is_read(path)) {
+        for (at, line) in text.lines().enumerate() {
+            let Some((byte, name)) = password_in_address(line) else { continue };
+            let place = Place { line: number(at + 1), column: Place::of(line, byte).column };
+            let message = format!(
+                "the password of `{name}` stands here for everybody who can read the repository"
+            );
+            let hint =
+                "make it invalid, keep the address with `qnt9 secrets set`, and take it from there";
+            findings.add(&IN_PLAIN_TEXT, path, place, message, hint);
+        }
+    }
+}
+
+/// Where the password of an address begins, and whose it is.
+fn password_in_address(line: &str) -> Option<(usize, &str)> {
+    if line.trim_start().starts_with(['#', '/']) {
+        return None;
+    }
+    let start = line.find("://")? + "://".len();
+    let rest = &line[start..];
+    let end = rest.find(|c: char| c.is_whitespace() || "/\"'?#".contains(c)).unwrap_or(rest.len());
+    let (user, host) = rest[..end].rsplit_once('@')?;
+    let (name, password) = user.split_once(':')?;
+    let own =
+        ["localhost", "127.0.0.1", "postgres", "db", "redis", "mysql", "host.docker.internal"];
+    let is_own = own.contains(&host.split(':').next().unwrap_or(host));
+    (!is_own && is_literal_secret(password)).then_some((start + name.len() + 1, name))
 }
 
 /// Names and values of a line such as `a = "b"`, `a: b`, `ENV a=b`.
@@ -236,6 +271,27 @@ fn in_object(object: &crate::kubernetes::Object, findings: &mut Findings) {
                     "take it from a Secret: valueFrom: { secretKeyRef: { name: .., key: .. } }";
                 findings.add(&IN_PLAIN_TEXT, container.file, value.place, message, hint);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_addresses_are_seen() {
+        let found =
+            password_in_address("ENV A=postgres://shop:hunter2secret@db.internal:5432/shop");
+        assert_eq!(found, Some((22, "shop")));
+        for line in [
+            "postgres://postgres:postgrespassword@localhost:5432/test",
+            "postgres://shop:${PASSWORD}@db.internal/shop",
+            "https://example.com/a:b@c",
+            "git@github.com:a/b",
+            "# postgres://shop:hunter2secret@db.internal/shop",
+        ] {
+            assert_eq!(password_in_address(line), None, "{line}");
         }
     }
 }

@@ -3,8 +3,11 @@
 mod backend;
 mod commands;
 mod count;
+mod declarations;
+mod modules;
 mod noise;
 mod providers;
+mod values;
 mod variables;
 mod versions;
 
@@ -25,6 +28,11 @@ pub(super) const CHECKS: &[Check] = &[
     versions::check,
     commands::check,
     commands::issuer,
+    modules::check,
+    declarations::twice,
+    declarations::resources,
+    declarations::lists,
+    values::check,
 ];
 
 pub(super) const CODES: &[Code] = &[
@@ -42,6 +50,11 @@ pub(super) const CODES: &[Code] = &[
     commands::CLOUD_BACKEND_CONFIG,
     commands::NO_WAY_BACK,
     commands::ASKS,
+    modules::NO_SOURCE,
+    modules::ARGUMENTS,
+    declarations::TWICE,
+    declarations::LIST,
+    values::VALUE,
 ];
 
 const SYNTAX: Code = Code {
@@ -91,7 +104,11 @@ fn syntax(reading: &Reading<'_>, findings: &mut Findings) {
                 path,
                 place,
                 message,
-                "a variables file holds lines of the form NAME = VALUE",
+                if error.message().contains("redefined") {
+                    "it is set twice: remove one of the two"
+                } else {
+                    "a variables file holds lines of the form NAME = VALUE"
+                },
             );
         }
     }

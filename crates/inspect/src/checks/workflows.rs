@@ -13,6 +13,8 @@ mod triggers;
 use super::Check;
 use crate::Code;
 
+pub(super) use triggers::never;
+
 pub(super) const CHECKS: &[Check] = &[
     actions::check,
     artifacts::check,

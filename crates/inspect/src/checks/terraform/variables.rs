@@ -8,7 +8,7 @@ use hcl_edit::structure::Body;
 use crate::finding::{Area, Code, Findings, Place, Severity};
 use crate::reading::Reading;
 use crate::repository::{folder_of, name_of};
-use crate::terraform::{Mentions, Module, attributes, label};
+use crate::terraform::{Mentions, Module, configured, label};
 
 pub(super) const NOT_DECLARED: Code = Code {
     id: "QX3003",
@@ -26,7 +26,7 @@ pub(super) const UNKNOWN_REFERENCE: Code = Code {
     area: Area::Terraform,
     severity: Severity::Error,
     title: "a reference to what is not declared",
-    explanation: "The module uses a variable, a local value or a module call that none of its files declares: `terraform validate` fails.",
+    explanation: "The module uses a variable, a local value, a resource, a module call or an output of one that nothing declares: `terraform validate` fails.",
     example: "location = var.region               # variables.tf declares location",
     fix: "location = var.location",
 };
@@ -46,7 +46,7 @@ pub(super) const NOT_SET: Code = Code {
 type Sets<'a> = (&'a str, Vec<String>);
 
 /// The module that a variables file is for: that of the nearest folder above that declares variables.
-fn module_of<'a, 'b>(reading: &'b Reading<'a>, path: &str) -> Option<&'b Module<'a>> {
+pub(super) fn module_of<'a, 'b>(reading: &'b Reading<'a>, path: &str) -> Option<&'b Module<'a>> {
     let mut folder = folder_of(path);
     loop {
         let found = reading.modules.iter().find(|module| module.folder == folder);
@@ -120,13 +120,13 @@ fn not_declared(path: &str, text: &str, body: &Body, declared: &[&str], findings
 }
 
 /// The variables without a default.
-fn required(module: &Module<'_>) -> Vec<String> {
+pub(super) fn required(module: &Module<'_>) -> Vec<String> {
     let blocks =
         module.blocks("variable").filter(|(_, block)| !block.body.has_attribute("default"));
     blocks.filter_map(|(_, block)| Some(label(block, 0)?.to_owned())).collect()
 }
 
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let scored = known.iter().map(|one| (strsim::jaro_winkler(name, one), *one));
     let part = |one: &str| one.len() > 3 && (name.contains(one) || one.contains(name));
     let scored = scored.map(|(score, one)| (if part(one) { score.max(0.85) } else { score }, one));
@@ -143,7 +143,7 @@ pub(super) fn references(reading: &Reading<'_>, findings: &mut Findings) {
             .flat_map(|(_, block)| block.body.attributes().map(|one| one.key.as_str()))
             .collect();
         for file in &module.files {
-            for attribute in attributes(&file.body) {
+            for attribute in configured(&file.body) {
                 for reference in Mentions::of(&attribute.value).references {
                     let [kind, name, ..] = reference.names.as_slice() else { continue };
                     let (known, what) = match kind.as_str() {

@@ -66,7 +66,7 @@ pub(super) fn schedules(reading: &Reading<'_>, findings: &mut Findings) {
 }
 
 /// Why a schedule never comes, when it does not.
-fn never(cron: &str) -> Option<String> {
+pub(in crate::checks) fn never(cron: &str) -> Option<String> {
     const RANGES: [(&str, u32, u32); 5] = [
         ("minute", 0, 59),
         ("hour", 0, 23),

@@ -1,0 +1,7 @@
+module "database" {
+  source = "./modules/database"
+}
+
+output "address" {
+  value = module.database.address
+}

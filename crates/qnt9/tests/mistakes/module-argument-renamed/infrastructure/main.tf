@@ -1,0 +1,9 @@
+module "database" {
+  source = "./modules/database"
+  size   = "small"
+  sizes  = "small"
+}
+
+output "address" {
+  value = module.database.address
+}

@@ -1,0 +1,8 @@
+module "database" {
+  source = "./modules/databse"
+  size   = "small"
+}
+
+output "address" {
+  value = module.database.address
+}

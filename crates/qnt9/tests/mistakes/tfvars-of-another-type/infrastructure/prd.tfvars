@@ -1,0 +1,2 @@
+region = "westeurope"
+zones  = "1,2"

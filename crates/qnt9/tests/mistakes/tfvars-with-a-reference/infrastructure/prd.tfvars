@@ -1,0 +1,2 @@
+region = var.default_region
+zones  = ["1", "2"]
