@@ -257,7 +257,7 @@ impl Git {
             check_sha(parent)?;
             command.args(["-p", parent]);
         }
-        let at = format!("{} +0000", by.at);
+        let at = format!("@{} +0000", by.at);
         for role in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{role}_NAME"), &by.name);
             command.env(format!("GIT_{role}_EMAIL"), &by.email);
@@ -386,7 +386,7 @@ impl Git {
             check_sha(parent)?;
             command.args(["-p", parent]);
         }
-        let at = format!("{} +0000", by.at);
+        let at = format!("@{} +0000", by.at);
         for role in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{role}_NAME"), &by.name);
             command.env(format!("GIT_{role}_EMAIL"), &by.email);
