@@ -5,11 +5,14 @@
 
 mod actions;
 mod codes;
+mod composite;
 mod contexts;
 mod events;
 mod expressions;
+mod grants;
 mod jobs;
 mod matrices;
+mod reach;
 mod runners;
 pub mod scripts;
 mod types;
@@ -22,7 +25,7 @@ use serde::Serialize;
 
 use crate::Diagnostic;
 use crate::language::{Problem, Token};
-use crate::plan::{Options, Outcome, read};
+use crate::plan::{Options, Outcome, read, read_action};
 use crate::source::Source;
 use walk::{Role, Walk};
 
@@ -85,8 +88,32 @@ impl Surroundings<'_> {
         Surroundings { files: &|_| None, runner_labels: &[], secrets: None };
 }
 
-/// Everything that can be said of a workflow, in the order of the file.
+/// Everything that can be said of a workflow, in the order of the file; of an action, if the file is
+/// named so.
 pub fn check(file: &str, text: &str, surroundings: &Surroundings<'_>) -> Vec<Finding> {
+    let mut findings = if is_action(file) {
+        of_action(file, text, surroundings)
+    } else {
+        of_workflow(file, text, surroundings)
+    };
+    findings.sort_by(|left, right| key(left).cmp(&key(right)));
+    findings.dedup();
+    findings
+}
+
+fn of_action(file: &str, text: &str, surroundings: &Surroundings<'_>) -> Vec<Finding> {
+    let outcome = read_action(file, text, &Options::default());
+    let mut findings = of_problems(&outcome.problems);
+    if let Some(root) = &outcome.root {
+        let source = Source::new(file, text);
+        let mut walk = Walk { source: &source, surroundings, findings: Vec::new() };
+        walk.composite(root);
+        findings.extend(walk.findings);
+    }
+    findings
+}
+
+fn of_workflow(file: &str, text: &str, surroundings: &Surroundings<'_>) -> Vec<Finding> {
     let options = Options::default();
     let nothing_is_called = |_: &str| Err("calls are not followed here".to_owned());
     let outcome = read(file, text, &nothing_is_called, &options);
@@ -94,8 +121,6 @@ pub fn check(file: &str, text: &str, surroundings: &Surroundings<'_>) -> Vec<Fin
     // What GitHub would say once the rest is right, and does not say before.
     findings.extend(of_problems(&outcome.later));
     findings.extend(of_meaning(file, text, &outcome, surroundings));
-    findings.sort_by(|left, right| key(left).cmp(&key(right)));
-    findings.dedup();
     findings
 }
 

@@ -34,7 +34,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    fn admits(&self, name: &str) -> bool {
+    pub(crate) fn admits(&self, name: &str) -> bool {
         match self {
             Self::Only(patterns) => any_matches(patterns, name),
             Self::Ignore(patterns) => !any_matches(patterns, name),

@@ -101,7 +101,7 @@ pub(super) fn outputs(reference: &str, files: &Files<'_>) -> Type {
 }
 
 /// The `action.yml` of an action in the repository.
-fn local(reference: &str, files: &Files<'_>) -> Option<Token> {
+pub(super) fn local(reference: &str, files: &Files<'_>) -> Option<Token> {
     let folder = reference.strip_prefix("./")?.trim_end_matches('/');
     ["action.yml", "action.yaml"].into_iter().find_map(|name| {
         let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
@@ -130,6 +130,7 @@ impl Walk<'_> {
                 })
                 .collect();
             self.inputs(step, uses, &inputs, false);
+            self.circular(uses);
         }
         if let Some(known) = known(&reference) {
             let inputs: Vec<_> = known

@@ -24,7 +24,6 @@ impl Walk<'_> {
         let contexts = contexts::of_job(workflow, jobs, job);
         if let Some(condition) = job.get("if") {
             self.scalar(condition, &contexts, Role::Condition);
-            self.never_runs(condition);
         }
         for key in [
             "runs-on",
@@ -68,7 +67,7 @@ impl Walk<'_> {
         self.unreached_secrets(root, job);
     }
 
-    fn steps_of(&self, job: &Token) -> ObjectType {
+    pub(super) fn steps_of(&self, job: &Token) -> ObjectType {
         let steps = job.get("steps").map_or(&[][..], Token::items).iter();
         let known = steps.filter_map(|step| contexts::step(step, self.surroundings.files));
         ObjectType { properties: Rc::new(known.collect()), rest: None }
@@ -80,6 +79,12 @@ impl Walk<'_> {
             let message = format!("the job `{}` has no steps", id.text());
             self.report(&codes::NO_STEPS, id, message, None);
         }
+        self.steps_in_turn(job, contexts);
+    }
+
+    /// The steps under `steps:`, each with what those before it leave behind.
+    pub(super) fn steps_in_turn(&mut self, owner: &Token, contexts: &Contexts) {
+        let steps = owner.get("steps").map_or(&[][..], Token::items);
         let mut ran = ObjectType::default();
         for step in steps {
             self.step(step, &contexts.with("steps", Type::Object(ran.clone())));
@@ -175,22 +180,6 @@ impl Walk<'_> {
         {
             let message = "`max-parallel` must be a whole number of at least 1";
             self.report(&codes::NUMBER, value, message, None);
-        }
-    }
-
-    /// A condition without any name in it that is false.
-    fn never_runs(&mut self, condition: &Token) {
-        let source = condition.source();
-        let expression = match segments(&source).as_deref() {
-            Ok([Segment::Expression(span)]) => source[span.clone()].to_owned(),
-            Ok([Segment::Text(_)]) => source.trim().to_owned(),
-            _ => return,
-        };
-        if let Ok(Some(node)) = parse_any(&expression)
-            && matches!(node.kind, NodeKind::Bool(false) | NodeKind::Null)
-        {
-            let message = "this is false whatever happens, so the job never runs";
-            self.report(&codes::NEVER_RUNS, condition, message, None);
         }
     }
 

@@ -45,7 +45,9 @@ impl Walk<'_> {
         if let Some(concurrency) = root.get("concurrency") {
             self.tree(concurrency, &of_workflow, Role::Text);
         }
+        self.unused_grants(root);
         let Some(jobs) = root.get("jobs") else { return };
+        self.unreachable(on, jobs);
         for (id, job) in jobs.entries() {
             self.job(&of_workflow, root, jobs, id, job);
         }

@@ -1,6 +1,7 @@
 //! `qnt9 workflow check`
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use qnt9_workflow::lint::{Finding, Severity, Surroundings, check};
@@ -13,6 +14,9 @@ use crate::commands::asking::{format, print};
 use crate::failure::{Exit, Failure};
 use crate::render::{count, diagnostics};
 use crate::talk::{self, Format};
+
+/// Where repositories have actions of their own.
+const ACTIONS: &str = ".github/actions";
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -55,7 +59,7 @@ impl From<&Finding> for Problem {
 
 /// Says exactly what is wrong with workflow files.
 pub(super) async fn run(common: &Common, args: &WorkflowCheck) -> Result<ExitCode, Failure> {
-    let paths = if args.files.is_empty() { all(Path::new(FOLDER))? } else { args.files.clone() };
+    let paths = if args.files.is_empty() { workflows_and_actions()? } else { args.files.clone() };
     let mut files = Vec::new();
     for path in &paths {
         files.push((path.display().to_string(), read(path)?));
@@ -95,6 +99,23 @@ pub(super) async fn run(common: &Common, args: &WorkflowCheck) -> Result<ExitCod
         None => print(format(common), &checked, |checked| format!("{drawn}{}", summary(checked))),
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
+}
+
+/// The workflows of this repository, and the actions where repositories have them.
+fn workflows_and_actions() -> Result<Vec<PathBuf>, Failure> {
+    let mut files = all(Path::new(FOLDER))?;
+    let mut folders = vec![PathBuf::new()];
+    // Without that folder there are no actions in it.
+    if let Ok(entries) = fs::read_dir(ACTIONS) {
+        let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        found.sort();
+        folders.extend(found);
+    }
+    for folder in folders {
+        let names = ["action.yml", "action.yaml"].map(|name| folder.join(name));
+        files.extend(names.into_iter().find(|file| file.is_file()));
+    }
+    Ok(files)
 }
 
 fn number_of(checked: &Checked, severity: Severity) -> usize {
