@@ -26,6 +26,6 @@ mod yaml;
 
 pub use checks::{CODES, inspect};
 pub use finding::{Area, Code, Finding, Severity};
-pub use propose::{Proposal, Proposed, Source, Wishes, propose};
+pub use propose::{Proposal, Proposed, Source, Wishes, propose, services_below};
 pub use reading::Month;
 pub use repository::{FILE_BYTES_MAX, Repository};

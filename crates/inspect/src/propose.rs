@@ -7,6 +7,8 @@ mod workflow;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::Repository;
@@ -70,6 +72,39 @@ impl<T> Learned<T> {
     pub(crate) fn new(value: T, from: impl Into<String>) -> Self {
         Self { value, from: from.into() }
     }
+}
+
+/// Folders at most this deep are looked at for services of their own.
+const SERVICE_FOLDERS_DEEP_MAX: usize = 2;
+
+/// The folders of a repository that hold a service each, for one in which the top holds none.
+pub fn services_below(repository: &Repository) -> Vec<String> {
+    let ancestors = |path: &str| -> Vec<String> {
+        let parts: Vec<&str> = path.split('/').collect();
+        let deepest = (parts.len() - 1).min(SERVICE_FOLDERS_DEEP_MAX);
+        (1..=deepest).map(|deep| parts[..deep].join("/")).collect()
+    };
+    let is_passed_over = |folder: &String| {
+        let parts = ["node_modules", "vendor", "tests", "test", "docs", "examples"];
+        folder.split('/').any(|part| part.starts_with('.') || parts.contains(&part))
+    };
+    let folders: BTreeSet<String> =
+        repository.paths().flat_map(ancestors).filter(|folder| !is_passed_over(folder)).collect();
+    let mut found: Vec<String> = Vec::new();
+    for folder in folders {
+        // What lies within a service belongs to it.
+        if found.iter().any(|above| folder.starts_with(&format!("{above}/"))) {
+            continue;
+        }
+        let within = repository.texts().filter_map(|(path, text)| {
+            let path = path.strip_prefix(&format!("{folder}/"))?;
+            Some((path.to_owned(), text.as_bytes().to_vec()))
+        });
+        if program(&Repository::new(within)).is_some() {
+            found.push(folder);
+        }
+    }
+    found
 }
 
 /// Proposes the files for a repository; `None` when nothing in it can be run as a service.

@@ -161,3 +161,19 @@ fn a_workflow_that_deploys_is_left_alone_and_nothing_to_run_is_nothing_proposed(
     assert_eq!(proposed(&files).files.len(), 1);
     assert_eq!(propose(&repository(&[("README.md", "")]), &wishes()), None);
 }
+
+#[test]
+fn services_in_folders_are_named_each_once() {
+    let package = r#"{"scripts": {"start": "node a.js"}}"#;
+    let files = [
+        ("services/stock/package.json", package),
+        ("services/stock/web/index.html", ""),
+        ("services/auth/go.mod", "module auth\n"),
+        ("services/auth/main.go", "package main\nfunc main() {}\n"),
+        ("examples/shop/index.html", ""),
+        ("README.md", ""),
+    ];
+    assert_eq!(propose(&repository(&files), &wishes()), None);
+    assert_eq!(services_below(&repository(&files)), ["services/auth", "services/stock"]);
+    assert!(services_below(&repository(&[("README.md", "")])).is_empty());
+}

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use qnt9_inspect::{Proposal, Proposed, Wishes, propose};
+use qnt9_inspect::{Proposal, Proposed, Repository, Wishes, propose, services_below};
 use serde::Serialize;
 
 use super::asking::{format, print};
@@ -33,7 +33,8 @@ pub async fn run(common: &Common, args: &Init) -> Result<ExitCode, Failure> {
         approver: places::owner(&data)?,
         branch: branch.unwrap_or_else(|| "main".to_owned()),
     };
-    let proposal = propose(&folder.repository, &wishes).ok_or_else(|| nothing_to_run(&args.dir))?;
+    let proposal = propose(&folder.repository, &wishes)
+        .ok_or_else(|| nothing_to_run(&args.dir, &folder.repository))?;
     if !args.dry_run {
         check_free(&folder.path, &proposal.files, args.force)?;
         proposal.files.iter().try_for_each(|file| write(&folder.path, file))?;
@@ -43,10 +44,24 @@ pub async fn run(common: &Common, args: &Init) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn nothing_to_run(dir: &Path) -> Failure {
-    Failure::new(format!("nothing in {} can be run as a service", dir.display()))
-        .detail("looked for: package.json with a start script, a Python program (app.py, main.py, server.py), Cargo.toml, go.mod, index.html")
-        .hint("write qnt9.toml by hand: `[service.NAME] command = [..]` says what starts it")
+fn nothing_to_run(dir: &Path, repository: &Repository) -> Failure {
+    let below = services_below(repository);
+    if !below.is_empty() {
+        return Failure::new(format!(
+            "{} has its services in folders, and init proposes for one at the top alone",
+            dir.display()
+        ))
+        .detail(format!("services: {}", below.join(", ")))
+        .hint("write qnt9.toml by hand: a `[service.NAME] command = [..]` for each; its program is started at the top of the release");
+    }
+    let failure = Failure::new(format!("nothing in {} can be run as a service", dir.display()))
+        .detail("looked for: package.json with a start script, a Python program (app.py, main.py, server.py), Cargo.toml, go.mod, index.html");
+    if repository.has_file("Dockerfile") {
+        return failure.hint(
+            "images are not built from a Dockerfile yet; write qnt9.toml by hand: `[service.NAME] command = [..]` with what its CMD says",
+        );
+    }
+    failure.hint("write qnt9.toml by hand: `[service.NAME] command = [..]` says what starts it")
 }
 
 /// Nothing is begun when a file is in the way.
