@@ -45,6 +45,8 @@ pub fn not_before(project: &Project, order: &Order) -> Option<Millis> {
 /// What is to be done about the jobs of a run, in the order of the file.
 fn job_orders(project: &Project, run: &Run) -> Vec<Order> {
     let mut orders = Vec::new();
+    // A run that repeats another one has jobs before it has its turn.
+    let has_its_turn = run.started.is_some();
     let mut stops = Stops::of(project, run);
     for job in &run.jobs {
         let JobPlan::Planned { legs, .. } = &job.plan else { continue };
@@ -52,7 +54,7 @@ fn job_orders(project: &Project, run: &Run) -> Vec<Order> {
         for leg in legs.iter().filter_map(|key| run.legs.get(key)) {
             let id = leg.attempt_id(run.id);
             match leg.phase {
-                LegPhase::Open if room > 0 => {
+                LegPhase::Open if room > 0 && has_its_turn => {
                     room -= 1;
                     orders.push(Order::StartJob(id));
                 }

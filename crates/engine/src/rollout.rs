@@ -90,14 +90,17 @@ pub fn deadline(project: &Project, deployment: &Deployment, now: Millis) -> Opti
     if deployment.outcome.is_some() {
         return None;
     }
+    let shifts = deployment.shift.is_some() && (1..100).contains(&deployment.percent);
+    let shifted = shifts.then(|| rolling::deadline(project, deployment)).flatten();
     if let Some(late) = not_carried(project, deployment) {
-        return Some(late);
+        // A replica may be lost while the gateway has yet to carry the share.
+        return Some(shifted.map_or(late, |shifted| shifted.min(late)));
     }
     if deployment.percent == 0 {
         return Some(waiting::deadline(project, deployment));
     }
     if deployment.shift.is_some() {
-        return rolling::deadline(project, deployment);
+        return shifted;
     }
     let step_ends = (deployment.verdict == Verdict::Good)
         .then(|| Some(deployment.step_since?.plus(deployment.step_for_ms)))

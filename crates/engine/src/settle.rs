@@ -120,6 +120,8 @@ impl Settling<'_> {
     /// The next moment at which time alone changes something for this run: everything that `run`
     /// compares with the clock has its moment here.
     fn due(&self, run: &Run) -> Option<Millis> {
+        // Before its turn nothing of it is compared with the clock.
+        run.started?;
         let gated = run.legs.values().filter(|leg| leg.phase == LegPhase::Gated);
         let gates = gated.filter_map(|leg| Gate::of(self.platform, self.project, run, leg));
         let mut stops = Stops::of(self.project, run);

@@ -43,5 +43,14 @@ fn main() {
         "{facts} facts in {seconds:.1} s: {:.0} a second; {broken} broken",
         facts as f64 / seconds
     );
+    let often = |fact: &str| {
+        coverage
+            .counts()
+            .find(|(what, name, _)| *what == "fact" && *name == fact)
+            .map_or(0, |c| c.2)
+    };
+    let told = ["RunCreated", "GatesOpened", "CheckAnswered", "WindowJudged", "JobCancelRequested"];
+    let told: Vec<String> = told.iter().map(|fact| format!("{} {fact}", often(fact))).collect();
+    println!("among them: {}", told.join(", "));
     println!("never: {}", coverage.missing().join(", "));
 }

@@ -41,6 +41,17 @@ fn everything_occurs_within_a_hundred_seeds_and_nothing_breaks() {
     panic!("these never occurred: {}", coverage.missing().join(", "));
 }
 
+/// Worlds in which an invariant did not hold: a share given up though the clock was set back, replicas
+/// waited for without a deadline, a repeated run whose jobs did not wait for its turn.
+#[test]
+fn these_seeds_once_broke() {
+    for seed in [711, 3057, 3472, 5236, 8496] {
+        if let Err(failure) = simulate(seed, &Options { shrinks: 0, ..Options::default() }) {
+            panic!("{failure}");
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_is_the_same_world() {
     let options = Options { facts: 600, ..Options::default() };

@@ -54,6 +54,12 @@ fn of_runner(on: &On<'_>, command: &Command) -> Result<Vec<Fact>, Refusal> {
             let Some(leg) = run.legs.get(&attempt.job).filter(is_next) else {
                 return Err(stale(on, attempt));
             };
+            if run.started.is_none() {
+                return Err(Refusal::Invalid {
+                    what: format!("attempt {attempt}"),
+                    reason: "its run waits for its turn".to_owned(),
+                });
+            }
             if room(run, &leg.job) == 0 {
                 return Err(Refusal::Invalid {
                     what: format!("attempt {attempt}"),

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use qnt9_model::command::Again;
 use qnt9_model::fact::Outcome::{Failure, Success};
-use qnt9_model::{AttemptId, Command, Fact, RunId};
+use qnt9_model::{Actor, AttemptId, Command, Fact, RunId};
 
 use crate::world::{RULES, World, runs_of, span};
 
@@ -42,6 +42,31 @@ fn failed() -> (World, RunId, AttemptId) {
 
 fn again(world: &mut World, run: RunId, what: Again) -> RunId {
     runs_of(&world.by("alice", Command::Rerun { run, what }).expect("may run again"))[0]
+}
+
+#[test]
+fn a_run_that_repeats_another_one_starts_nothing_before_its_turn() {
+    const ALONE: &str = "# alone.yml
+on: push
+concurrency: alone
+jobs:
+  test: { strategy: { fail-fast: false, matrix: { n: [1, 2] } }, runs-on: x, steps: [{ run: x }] }
+";
+    let mut world = World::new(RULES);
+    let run = world.push("dev", "main", "c1", "dev", &[ALONE])[0];
+    world.work(run, "test.1", Success);
+    world.work(run, "test.2", Failure);
+    let holder = world.push("dev", "main", "c2", "dev", &[ALONE])[0];
+    world.start(holder, "test.1");
+    let second = again(&mut world, run, Again::Failed);
+    assert!(world.to_start(second).is_empty(), "another run holds the group");
+    let attempt = AttemptId { run: second, job: "test.2".into(), attempt: 2 };
+    let early = Command::StartJob { attempt, runner: "hasty".to_owned() };
+    assert!(world.ask(Actor::Platform, early).is_err(), "nor does a hasty runner");
+    world.end(&AttemptId { run: holder, job: "test.1".into(), attempt: 1 }, Success);
+    world.work(holder, "test.2", Success);
+    assert_eq!(world.to_start(second), ["test.2"]);
+    world.work_through(second);
 }
 
 #[test]

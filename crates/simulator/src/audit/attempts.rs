@@ -122,6 +122,9 @@ impl Project {
         if attempt.attempt != leg.attempts + 1 {
             return broken("attempts-count-up", "it is not the next one");
         }
+        if self.runs.get(&attempt.run).is_some_and(|run| !run.started) {
+            return broken("concurrency", "the job starts before its run has its turn");
+        }
         if let Some(why) = self.runs.get(&attempt.run).and_then(|run| run.stops(leg)) {
             return broken("stopped", why);
         }

@@ -43,6 +43,7 @@ jobs:
   all: { runs-on: x, strategy: { fail-fast: false, matrix: { n: [1, 2] } }, steps: [{ run: x }] }
   there: { runs-on: x, strategy: { fail-fast: false, max-parallel: 1, matrix: { to: [development, staging, preview] } }, environment: '${{ matrix.to }}', steps: [{ run: x }] }
   direct: { needs: all, runs-on: x, environment: production, steps: [{ run: x }] }
+  latest: { needs: list, runs-on: x, concurrency: { group: latest, cancel-in-progress: true }, steps: [{ run: x }, { run: x }] }
   undo: { needs: [many, direct], if: failure() || cancelled(), runs-on: x, steps: [{ run: x }] }
   sum: { needs: [many, all, there, undo], if: always(), runs-on: x, steps: [{ run: x }] }
 ";
