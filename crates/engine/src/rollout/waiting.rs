@@ -41,9 +41,11 @@ fn first_share(deployment: &Deployment) -> u32 {
 
 /// Whether nothing is missing that it must have before it gets traffic.
 fn is_prepared(deployment: &Deployment) -> bool {
+    let has_failed = deployment.replica_failure.is_some() || deployment.outcome.is_some();
     deployment.percent > 0
-        || (is_up(deployment)
-            && (smoke_tests(deployment).is_empty() || deployment.smoke.is_some())
+        || (!has_failed
+            && is_up(deployment)
+            && (smoke_tests(deployment).is_empty() || matches!(deployment.smoke, Some((true, _))))
             && (!is_promoted_by_hand(deployment) || deployment.promoted.is_some()))
 }
 

@@ -410,6 +410,36 @@ fn when_one_service_of_a_release_does_badly_all_go_back() {
     assert_eq!(serves(&world), "r1 100 ");
 }
 
+#[test]
+fn when_one_service_of_a_release_fails_its_smoke_tests_none_gets_traffic() {
+    for tried in ["stock", "auth"] {
+        let mut world = world("", "");
+        let first = ask(&mut world, "r1", &["auth"]);
+        world.carry();
+        let call = world.deployment(first).call.clone().expect("a step asked");
+        world.end(&call.attempt, qnt9_model::fact::Outcome::Success);
+        let smoke = |service| if service == tried { "smoke = [\"/ready\"]\n" } else { "" };
+        world.adopt(&format!(
+            "[project]\nname = \"shop\"\n[service.stock]\ncommand = [\"bin/stock\"]\n{}\
+             [service.auth]\ncommand = [\"bin/auth\"]\n{}[environment.production]\n",
+            smoke("stock"),
+            smoke("auth"),
+        ));
+        let stock = ask(&mut world, "r2", &["auth"]);
+        let auth = DeploymentId(stock.0 + 1);
+        world.carry();
+        let deployment = if tried == "stock" { stock } else { auth };
+        let report = "GET /ready: expected 200, got 500".to_owned();
+        world.tell(Command::SmokeTested { deployment, passed: false, report });
+        world.carry();
+        for id in [stock, auth] {
+            let outcome = format!("{:?}", world.deployment(id).outcome);
+            assert!(outcome.contains("Failed"), "{outcome}");
+            assert_eq!(world.deployment(id).percent_reached, 0, "{tried} was tried");
+        }
+    }
+}
+
 const WATCHED: &str = "notify = \"CHAT\"\nwatch = { for = \"15m\", max_error_rate = \"1%\", \
                        p99 = \"500ms\", min_requests = 100 }";
 
