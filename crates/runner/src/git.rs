@@ -335,6 +335,16 @@ impl Git {
         Ok(String::from_utf8_lossy(&said).into_owned())
     }
 
+    /// The commit that a revision as git writes them names (`main`, `v1`, `HEAD~2`, `1a2b3c4`), if there is one.
+    pub async fn resolve(&self, revision: &str) -> Result<Option<String>, GitError> {
+        let commit = format!("{revision}^{{commit}}");
+        match self.text(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).await {
+            Ok(commit) => Ok(Some(commit.trim().to_owned())),
+            Err(GitError::Failed { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Commits the tree of another commit on top of `parents` and returns the commit: a merge whose
     /// result is known.
     pub async fn commit_tree_of(

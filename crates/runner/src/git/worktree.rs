@@ -90,6 +90,13 @@ mod tests {
         let commit = git.commit(&[file("a"), file(".gitignore")], &[], "m", &by).await.unwrap();
         git.update_ref("refs/heads/main", &commit, None).await.unwrap();
         git.update_ref("refs/remotes/origin/release/1", &commit, None).await.unwrap();
+        for revision in ["main", "HEAD", "origin/release/1", &commit[..10], &commit] {
+            let named = git.resolve(revision).await.unwrap();
+            assert_eq!(named.as_deref(), Some(commit.as_str()), "{revision}");
+        }
+        for none in ["HEAD~1", "absent", "--all", ""] {
+            assert_eq!(git.resolve(none).await.unwrap(), None, "{none}");
+        }
         std::fs::write(folder.path().join(".gitignore"), "ignored\n").unwrap();
         std::fs::write(folder.path().join("ignored"), "").unwrap();
         std::fs::write(folder.path().join("new"), "").unwrap();

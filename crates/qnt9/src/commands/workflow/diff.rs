@@ -52,21 +52,9 @@ async fn revision(name: &str) -> Result<Vec<WorkflowFile>, Failure> {
             .hint("name two folders, or call this in a repository and name branches or commits")
     })?;
     let git = Git::new(&worktree.repository, &environment);
-    let refs = git.refs().await.map_err(cannot)?;
-    let named = ["refs/heads/", "refs/tags/"]
-        .into_iter()
-        .find_map(|prefix| refs.get(&format!("{prefix}{name}")).cloned());
-    let is_commit = name.len() == 40 && name.bytes().all(|each| each.is_ascii_hexdigit());
-    let commit = match named {
-        Some(commit) => commit,
-        None if name == "HEAD" => {
-            worktree.head.ok_or_else(|| Failure::new("the repository has no commit yet"))?
-        }
-        None if is_commit => name.to_owned(),
-        None => {
-            return Err(Failure::new(format!("there is no branch, tag or folder `{name}`"))
-                .hint("a commit is named by all its 40 digits"));
-        }
+    let Some(commit) = git.resolve(name).await.map_err(cannot)? else {
+        return Err(Failure::new(format!("there is no branch, tag, commit or folder `{name}`"))
+            .hint("`git log --oneline` shows the commits that are here; a shallow clone has few"));
     };
     let mut files = Vec::new();
     for path in git.files(&commit, FOLDER).await.map_err(cannot)? {
